@@ -1,0 +1,53 @@
+//! `fuzz <target> <seconds>`: a coverage-guided search for an input that breaks a parser.
+//!
+//! Owns: how a fuzz target is run on the stable toolchain.
+//! Does not own: the targets, which live in `fuzz/fuzz_targets`.
+
+use crate::tools;
+use crate::workshop::{Failure, Workshop, succeed};
+
+pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
+    let targets = targets(shop);
+    let [target, seconds] = arguments else {
+        return Err(Failure::new(format!(
+            "fuzz takes a target and a number of seconds; {}",
+            known(&targets)
+        )));
+    };
+    if !targets.contains(target) {
+        return Err(Failure::new(format!(
+            "no fuzz target `{target}`; {}",
+            known(&targets)
+        )));
+    }
+    let seconds: u32 = seconds
+        .parse()
+        .map_err(|_| Failure::new(format!("`{seconds}` is not a number of seconds")))?;
+    let fuzz = tools::cargo_fuzz(shop)?;
+    // Without a sanitizer the stable compiler is enough: our code has no `unsafe`, a panic is the find.
+    let words =
+        format!("run --fuzz-dir fuzz --sanitizer none {target} -- -max_total_time={seconds}");
+    succeed(&mut shop.command(&fuzz, &words))
+}
+
+fn targets(shop: &Workshop) -> Vec<String> {
+    let Ok(folder) = std::fs::read_dir(shop.root.join("fuzz").join("fuzz_targets")) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = folder
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            Some(name.strip_suffix(".rs")?.to_owned())
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+fn known(targets: &[String]) -> String {
+    if targets.is_empty() {
+        return "there is none yet".to_owned();
+    }
+    format!("there are: {}", targets.join(" "))
+}
