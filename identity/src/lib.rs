@@ -17,6 +17,7 @@ pub mod asset;
 pub mod bond;
 pub mod credential;
 pub mod device;
+pub mod facts;
 pub mod import;
 pub mod mail;
 pub mod passkey;
