@@ -1,0 +1,166 @@
+//! Base64url as JOSE writes it (RFC 7515 §2, RFC 4648 §5).
+//!
+//! Owns: one spelling per value. Strict, because two spellings of one token
+//! would pass a single-use check twice: no padding, no whitespace, no `+/`,
+//! no bits left over in the last character.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The text is not the one canonical encoding of any bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not canonical base64")]
+pub struct DecodeError;
+
+/// Encodes without padding.
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    let bytes = bytes.as_ref();
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let mut group = [0u8; 3];
+        for (slot, byte) in group.iter_mut().zip(chunk) {
+            *slot = *byte;
+        }
+        let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
+        for position in 0..=chunk.len() {
+            let six = (bits >> (18 - 6 * position)) & 0x3f;
+            text.push(char::from(letter(six)));
+        }
+    }
+    text
+}
+
+/// Decodes the canonical form only.
+///
+/// # Errors
+/// [`DecodeError`] for padding, whitespace, the standard alphabet's `+` and
+/// `/`, a length no encoder produces, or non-zero bits after the last byte.
+pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, DecodeError> {
+    decode_with(text.as_ref(), |symbol| match symbol {
+        b'-' => Some(62),
+        b'_' => Some(63),
+        symbol => alphanumeric(symbol),
+    })
+}
+
+/// Decodes the standard alphabet with its padding, which JOSE uses for the
+/// certificates of `x5c` alone (RFC 7515 §4.1.6).
+pub(crate) fn decode_standard(text: &str) -> Result<Vec<u8>, DecodeError> {
+    let text = text.as_bytes();
+    if !text.len().is_multiple_of(4) {
+        return Err(DecodeError);
+    }
+    let unpadded = text
+        .strip_suffix(b"==")
+        .or_else(|| text.strip_suffix(b"="))
+        .unwrap_or(text);
+    decode_with(unpadded, |symbol| match symbol {
+        b'+' => Some(62),
+        b'/' => Some(63),
+        symbol => alphanumeric(symbol),
+    })
+}
+
+fn decode_with(text: &[u8], value: impl Fn(u8) -> Option<u8>) -> Result<Vec<u8>, DecodeError> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    for chunk in text.chunks(4) {
+        let mut bits = 0u32;
+        for symbol in chunk {
+            bits = bits << 6 | u32::from(value(*symbol).ok_or(DecodeError)?);
+        }
+        let [_, a, b, c] = (bits << (6 * (4 - chunk.len()))).to_be_bytes();
+        match chunk.len() {
+            4 => bytes.extend([a, b, c]),
+            3 if c == 0 => bytes.extend([a, b]),
+            2 if b == 0 && c == 0 => bytes.push(a),
+            _ => return Err(DecodeError),
+        }
+    }
+    Ok(bytes)
+}
+
+fn letter(six: u32) -> u8 {
+    usize::try_from(six)
+        .ok()
+        .and_then(|six| URL.get(six))
+        .copied()
+        .expect("six bits index an alphabet of 64")
+}
+
+fn alphanumeric(symbol: u8) -> Option<u8> {
+    match symbol {
+        b'A'..=b'Z' => Some(symbol - b'A'),
+        b'a'..=b'z' => Some(symbol - b'a' + 26),
+        b'0'..=b'9' => Some(symbol - b'0' + 52),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_examples_of_the_standard_hold() {
+        // RFC 7515 appendix C; RFC 4648 §10 without padding.
+        assert_eq!(encode([3, 236, 255, 224, 193]), "A-z_4ME");
+        for (plain, text) in [
+            ("", ""),
+            ("f", "Zg"),
+            ("fo", "Zm8"),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(encode(plain), text);
+            assert_eq!(decode(text).as_deref(), Ok(plain.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn padding_whitespace_the_other_alphabet_and_left_over_bits_are_refused() {
+        for text in [
+            "Zg==",
+            "Zm8=",
+            "Zm9v=",
+            " Zg",
+            "Zg ",
+            "Z\ng",
+            "A+z/4ME",
+            "Zh",
+            "Zm9",
+            "Z",
+            "Zm9vY",
+            "Zm9\u{e9}",
+        ] {
+            assert_eq!(decode(text), Err(DecodeError), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn certificates_use_the_padded_alphabet_and_stay_strict() {
+        assert_eq!(decode_standard("Zg==").as_deref(), Ok(&b"f"[..]));
+        assert_eq!(decode_standard("+/8=").as_deref(), Ok(&[0xfb, 0xff][..]));
+        for text in [
+            "Zg", "Zg=", "Zg===", "====", "Zh==", "-_8=", "Zg==Zg==", "Z===",
+        ] {
+            assert_eq!(decode_standard(text), Err(DecodeError), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_inverts_encoding(bytes: Vec<u8>) {
+            prop_assert_eq!(decode(encode(&bytes)), Ok(bytes));
+        }
+
+        #[test]
+        fn what_decodes_encodes_to_the_same_text(text in "[A-Za-z0-9_-]{0,24}") {
+            if let Ok(bytes) = decode(&text) {
+                prop_assert_eq!(encode(bytes), text);
+            }
+        }
+    }
+}

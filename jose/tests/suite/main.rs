@@ -1,0 +1,4 @@
+//! The tests of `jose` through its public face.
+
+#[cfg(test)]
+mod vectors;
