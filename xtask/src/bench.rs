@@ -30,7 +30,7 @@ fn known() -> String {
     if BENCHES.is_empty() {
         return "there is none yet".to_owned();
     }
-    BENCHES.iter().fold("there are:".to_owned(), |text, bench| {
-        format!("{text}\n  {:<12} {}", bench.name, bench.measures)
-    })
+    BENCHES
+        .iter()
+        .fold("there are:".to_owned(), |text, bench| format!("{text}\n  {:<12} {}", bench.name, bench.measures))
 }

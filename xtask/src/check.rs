@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::workshop::{Failure, Workshop, read, succeed, watch};
+use crate::workshop::{Failure, Workshop, answer, read, succeed, watch};
 use crate::{alone, interop, spec_map, tools};
 
 /// How a step ended when it did not fail.
@@ -18,63 +18,26 @@ pub(crate) enum Outcome {
 
 struct Step {
     name: &'static str,
+    /// A step without which this one would only repeat the same failure.
+    needs: Option<&'static str>,
     run: fn(&Workshop) -> Result<Outcome, Failure>,
 }
 
 /// Cheap ones first, so that a slip of the pen is known at once.
 const STEPS: &[Step] = &[
-    Step {
-        name: "alone",
-        run: |shop| alone::run(shop).map(Outcome::Passed),
-    },
-    Step {
-        name: "spec-map",
-        run: |shop| spec_map::run(shop).map(Outcome::Passed),
-    },
-    Step {
-        name: "fmt",
-        run: fmt,
-    },
-    Step {
-        name: "tools",
-        run: |shop| tools::install(shop).map(Outcome::Passed),
-    },
-    Step {
-        name: "deny",
-        run: deny,
-    },
-    Step {
-        name: "layers",
-        run: layers,
-    },
-    Step {
-        name: "clippy",
-        run: clippy,
-    },
-    Step {
-        name: "core",
-        run: core,
-    },
-    Step {
-        name: "doc",
-        run: doc,
-    },
-    Step {
-        name: "build",
-        run: build,
-    },
-    Step {
-        name: "test",
-        run: run_tests,
-    },
-    Step {
-        name: "interop",
-        run: interop::check,
-    },
-    Step {
-        name: "browser",
-        run: interop::check_browser,
-    },
+    Step { name: "alone", needs: None, run: alone::check },
+    Step { name: "spec-map", needs: None, run: spec_map::check },
+    Step { name: "fmt", needs: None, run: fmt },
+    Step { name: "tools", needs: None, run: tools::check },
+    Step { name: "deny", needs: None, run: deny },
+    Step { name: "layers", needs: None, run: layers },
+    Step { name: "clippy", needs: None, run: clippy },
+    Step { name: "core", needs: None, run: core },
+    Step { name: "doc", needs: None, run: doc },
+    Step { name: "build", needs: None, run: build },
+    Step { name: "test", needs: Some("build"), run: run_tests },
+    Step { name: "interop", needs: Some("build"), run: interop::check },
+    Step { name: "browser", needs: Some("build"), run: interop::check_browser },
 ];
 
 pub(crate) fn step_names() -> Vec<&'static str> {
@@ -83,56 +46,57 @@ pub(crate) fn step_names() -> Vec<&'static str> {
 
 /// Runs the named steps, or all of them.
 pub(crate) fn run(shop: &Workshop, wanted: &[String]) -> Result<(), Failure> {
-    if let Some(unknown) = wanted
-        .iter()
-        .find(|name| !step_names().contains(&name.as_str()))
-    {
-        return Err(Failure::new(format!(
-            "no step `{unknown}`; there are: {}",
-            step_names().join(" ")
-        )));
+    if let Some(unknown) = wanted.iter().find(|name| !step_names().contains(&name.as_str())) {
+        return Err(Failure::new(format!("no step `{unknown}`; there are: {}", step_names().join(" "))));
     }
     let started = Instant::now();
-    let mut rows = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for step in STEPS {
         if !wanted.is_empty() && !wanted.iter().any(|name| name == step.name) {
             continue;
         }
         println!("\n== {}", step.name);
         let began = Instant::now();
-        let outcome = (step.run)(shop);
+        let broken = rows.iter().find(|row| step.needs == Some(row.name) && row.outcome.is_err());
+        let outcome = match broken {
+            Some(row) => Ok(Outcome::Skipped(format!("{} failed", row.name))),
+            None => (step.run)(shop),
+        };
         if let Err(failure) = &outcome {
             println!("{failure}");
         }
-        rows.push((step.name, began.elapsed(), outcome));
+        rows.push(Row { name: step.name, time: began.elapsed(), outcome });
     }
     close(&rows, started.elapsed())
 }
 
-/// Says where the time went and what failed.
-fn close(
-    rows: &[(&'static str, Duration, Result<Outcome, Failure>)],
-    total: Duration,
-) -> Result<(), Failure> {
-    println!("\n{:<10} {:>8}  result", "step", "time");
-    for (name, time, outcome) in rows {
-        let result = match outcome {
+/// What became of a step.
+struct Row {
+    name: &'static str,
+    time: Duration,
+    outcome: Result<Outcome, Failure>,
+}
+
+impl Row {
+    fn result(&self) -> String {
+        match &self.outcome {
             Ok(Outcome::Passed(note)) if note.is_empty() => "ok".to_owned(),
             Ok(Outcome::Passed(note)) => format!("ok       {note}"),
-            Ok(Outcome::Skipped(cause)) => format!("skipped  {cause}"),
-            Err(failure) => {
-                let text = failure.to_string();
-                format!("FAILED   {}", text.lines().next().unwrap_or_default())
-            }
-        };
-        println!("{name:<10} {:>8}  {result}", minutes(*time));
+            Ok(Outcome::Skipped(cause)) => format!("left out {cause}"),
+            // The whole text stands with the step's own output above.
+            Err(failure) => format!("FAILED   {}", failure.to_string().lines().next().unwrap_or_default()),
+        }
+    }
+}
+
+/// Says where the time went and what failed.
+fn close(rows: &[Row], total: Duration) -> Result<(), Failure> {
+    println!("\n{:<10} {:>8}  result", "step", "time");
+    for row in rows {
+        println!("{:<10} {:>8}  {}", row.name, minutes(row.time), row.result());
     }
     println!("{:<10} {:>8}", "all", minutes(total));
-    let failed: Vec<&str> = rows
-        .iter()
-        .filter(|(_, _, outcome)| outcome.is_err())
-        .map(|(name, _, _)| *name)
-        .collect();
+    let failed: Vec<&str> = rows.iter().filter(|row| row.outcome.is_err()).map(|row| row.name).collect();
     if failed.is_empty() {
         return Ok(());
     }
@@ -158,7 +122,7 @@ fn fmt(shop: &Workshop) -> Result<Outcome, Failure> {
 }
 
 fn clippy(shop: &Workshop) -> Result<Outcome, Failure> {
-    succeed(&mut shop.cargo("clippy --workspace --all-targets --locked -- -D warnings")).map(passed)
+    succeed(&mut shop.cargo("clippy --workspace --all-targets --locked --keep-going -- -D warnings")).map(passed)
 }
 
 fn deny(shop: &Workshop) -> Result<Outcome, Failure> {
@@ -181,45 +145,49 @@ fn cargo_deny(shop: &Workshop, words: &str) -> Result<(), Failure> {
     succeed(command.args(words.split_whitespace()))
 }
 
-/// The parts meant for small devices build without their default features.
+/// The parts meant for small devices build without the standard library.
+///
+/// The host always has one, so a target without it is what would prove this; short of
+/// that, the crate must say `no_std` and no dependency of its core may ask for `std`.
 fn core(shop: &Workshop) -> Result<Outcome, Failure> {
     let mut checked = Vec::new();
     for (package, folder) in [("keyfob-jose", "jose"), ("keyfob-device", "device")] {
-        let manifest = read(&shop.root.join(folder).join("Cargo.toml"))?;
-        if !manifest.contains("[features]") {
+        let folder = shop.root.join(folder);
+        if !read(&folder.join("Cargo.toml"))?.contains("\n[features]") {
             continue;
         }
-        succeed(&mut shop.cargo(&format!(
-            "check --locked -p {package} --lib --no-default-features"
+        if !read(&folder.join("src").join("lib.rs"))?.contains("no_std") {
+            return Err(Failure::new(format!("{package} offers features, but its lib.rs does not say no_std")));
+        }
+        succeed(&mut shop.cargo(&format!("check --locked -p {package} --lib --no-default-features")))?;
+        let tree = answer(&mut shop.cargo(&format!(
+            "tree --locked -p {package} --no-default-features -e normal,features,no-proc-macro --prefix none"
         )))?;
+        if let Some(line) = tree.lines().find(|line| line.contains("feature \"std\"")) {
+            return Err(Failure::new(format!("the core of {package} depends on {line}")));
+        }
         checked.push(package);
     }
     if checked.is_empty() {
-        return Ok(Outcome::Skipped(
-            "no crate offers a smaller core yet".to_owned(),
-        ));
+        return Ok(Outcome::Skipped("no crate offers a smaller core yet".to_owned()));
     }
     Ok(Outcome::Passed(checked.join(", ")))
 }
 
 fn doc(shop: &Workshop) -> Result<Outcome, Failure> {
     succeed(
-        shop.cargo("doc --workspace --no-deps --locked --document-private-items")
-            .env("RUSTDOCFLAGS", "-D warnings"),
+        shop.cargo("doc --workspace --no-deps --locked --document-private-items").env("RUSTDOCFLAGS", "-D warnings"),
     )
     .map(passed)
 }
 
 fn build(shop: &Workshop) -> Result<Outcome, Failure> {
-    succeed(&mut shop.cargo("test --workspace --locked --no-run")).map(passed)
+    succeed(&mut shop.cargo("test --workspace --locked --no-run --no-fail-fast")).map(passed)
 }
 
 fn run_tests(shop: &Workshop) -> Result<Outcome, Failure> {
     let mut count = Count::default();
-    let ended = watch(
-        &mut shop.cargo("test --workspace --locked --no-fail-fast"),
-        |line| count.read(line),
-    );
+    let ended = watch(&mut shop.cargo("test --workspace --locked --no-fail-fast"), |line| count.read(line));
     println!("{}", count.spelled());
     ended?;
     if count.passed == 0 {
@@ -276,10 +244,7 @@ impl Count {
     }
 
     fn spelled(&self) -> String {
-        format!(
-            "{} passed, {} failed, {} ignored",
-            self.passed, self.failed, self.ignored
-        )
+        format!("{} passed, {} failed, {} ignored", self.passed, self.failed, self.ignored)
     }
 }
 

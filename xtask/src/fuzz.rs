@@ -9,24 +9,15 @@ use crate::workshop::{Failure, Workshop, succeed};
 pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
     let targets = targets(shop);
     let [target, seconds] = arguments else {
-        return Err(Failure::new(format!(
-            "fuzz takes a target and a number of seconds; {}",
-            known(&targets)
-        )));
+        return Err(Failure::new(format!("fuzz takes a target and a number of seconds; {}", known(&targets))));
     };
     if !targets.contains(target) {
-        return Err(Failure::new(format!(
-            "no fuzz target `{target}`; {}",
-            known(&targets)
-        )));
+        return Err(Failure::new(format!("no fuzz target `{target}`; {}", known(&targets))));
     }
-    let seconds: u32 = seconds
-        .parse()
-        .map_err(|_| Failure::new(format!("`{seconds}` is not a number of seconds")))?;
+    let seconds: u32 = seconds.parse().map_err(|_| Failure::new(format!("`{seconds}` is not a number of seconds")))?;
     let fuzz = tools::cargo_fuzz(shop)?;
     // Without a sanitizer the stable compiler is enough: our code has no `unsafe`, a panic is the find.
-    let words =
-        format!("run --fuzz-dir fuzz --sanitizer none {target} -- -max_total_time={seconds}");
+    let words = format!("run --fuzz-dir fuzz --sanitizer none {target} -- -max_total_time={seconds}");
     succeed(&mut shop.command(&fuzz, &words))
 }
 

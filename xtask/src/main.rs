@@ -2,11 +2,7 @@
 //!
 //! Owns: what a check is, and how its tools get onto the machine.
 //! Does not own: any behaviour of the product.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool speaks to the terminal"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks to the terminal")]
 #![allow(
     clippy::disallowed_methods,
     reason = "measuring steps and reading the environment is this tool's work; the bans guard the product"

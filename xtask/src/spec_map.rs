@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::check::Outcome;
 use crate::tests_found::tests_of_workspace;
 use crate::workshop::{Failure, Workshop, read};
 
@@ -16,6 +17,10 @@ enum Proof<'a> {
     Tests(Vec<&'a str>),
     /// `later`, or `not done, because …`.
     Open,
+}
+
+pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
+    run(shop).map(Outcome::Passed)
 }
 
 /// Checks every map and returns the count of rows.
@@ -31,9 +36,7 @@ pub(crate) fn run(shop: &Workshop) -> Result<String, Failure> {
         let name = file.strip_prefix(&shop.root).unwrap_or(file).display();
         let rows = proof_cells(&text);
         if rows.is_empty() {
-            wrong.push(format!(
-                "{name}: no table whose last column is headed `Proof`"
-            ));
+            wrong.push(format!("{name}: no table whose last column is headed `Proof`"));
         }
         for (line, cell) in rows {
             match parse_proof(cell) {
@@ -41,30 +44,22 @@ pub(crate) fn run(shop: &Workshop) -> Result<String, Failure> {
                 Ok(Proof::Tests(names)) => {
                     proven += 1;
                     let missing = names.iter().filter(|test| !tests.contains(&plain(test)));
-                    wrong.extend(missing.map(|test| {
-                        format!("{name}:{line}: no test `{test}`{}", nearest(&tests, test))
-                    }));
+                    wrong.extend(
+                        missing.map(|test| format!("{name}:{line}: no test `{test}`{}", nearest(&tests, test))),
+                    );
                 }
                 Err(cause) => wrong.push(format!("{name}:{line}: {cause}")),
             }
         }
     }
     if wrong.is_empty() {
-        return Ok(format!(
-            "{proven} clauses proven, {open} open, in {} files",
-            files.len()
-        ));
+        return Ok(format!("{proven} clauses proven, {open} open, in {} files", files.len()));
     }
-    Err(Failure::new(format!(
-        "{} wrong rows in docs/spec\n  {}",
-        wrong.len(),
-        wrong.join("\n  ")
-    )))
+    Err(Failure::new(format!("{} wrong rows in docs/spec\n  {}", wrong.len(), wrong.join("\n  "))))
 }
 
 fn maps(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = std::fs::read_dir(folder)
-        .map_err(|e| Failure::new(format!("reading {}: {e}", folder.display())))?;
+    let entries = std::fs::read_dir(folder).map_err(|e| Failure::new(format!("reading {}: {e}", folder.display())))?;
     Ok(entries
         .flatten()
         .map(|entry| entry.path())
@@ -96,9 +91,7 @@ fn proof_cells(text: &str) -> Vec<(usize, &str)> {
 fn last_cell(line: &str) -> Option<&str> {
     let row = line.trim().strip_prefix('|')?.strip_suffix('|')?;
     // A bar inside a cell is written `\|`.
-    let cut = row
-        .match_indices('|')
-        .rfind(|(at, _)| !row.get(..*at).is_some_and(|before| before.ends_with('\\')));
+    let cut = row.match_indices('|').rfind(|(at, _)| !row.get(..*at).is_some_and(|before| before.ends_with('\\')));
     let last = cut.map_or(Some(row), |(at, bar)| row.get(at + bar.len()..))?;
     Some(last.trim())
 }
@@ -113,16 +106,9 @@ fn parse_proof(cell: &str) -> Result<Proof<'_>, String> {
         }
         return Ok(Proof::Open);
     }
-    let names: Vec<&str> = cell
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .filter(|name| name.contains("::"))
-        .collect();
+    let names: Vec<&str> = cell.split('`').skip(1).step_by(2).filter(|name| name.contains("::")).collect();
     if names.is_empty() {
-        return Err(format!(
-            "`{cell}` is neither a test (`crate::path::name`) nor `later` nor `not done, because …`"
-        ));
+        return Err(format!("`{cell}` is neither a test (`crate::path::name`) nor `later` nor `not done, because …`"));
     }
     Ok(Proof::Tests(names))
 }
@@ -168,30 +154,18 @@ mod tests {
             Ok(Proof::Tests(vec!["jose::a::b", "web::c::d"]))
         );
         assert_eq!(parse_proof("later"), Ok(Proof::Open));
-        assert_eq!(
-            parse_proof("not done, because no client asks for it"),
-            Ok(Proof::Open)
-        );
+        assert_eq!(parse_proof("not done, because no client asks for it"), Ok(Proof::Open));
     }
 
     #[test]
     fn an_empty_cell_or_a_bare_excuse_is_refused() {
-        for cell in [
-            "",
-            "yes",
-            "`name_without_a_path`",
-            "not done, because",
-            "laterally",
-        ] {
+        for cell in ["", "yes", "`name_without_a_path`", "not done, because", "laterally"] {
             assert!(parse_proof(cell).is_err(), "{cell:?} was taken");
         }
     }
 
     #[test]
     fn modules_that_only_hold_tests_may_be_left_out() {
-        assert_eq!(
-            plain("store-sqlite::commit::tests::one_wins"),
-            "store_sqlite::commit::one_wins"
-        );
+        assert_eq!(plain("store-sqlite::commit::tests::one_wins"), "store_sqlite::commit::one_wins");
     }
 }

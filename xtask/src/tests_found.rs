@@ -28,13 +28,8 @@ pub(crate) fn tests_of_workspace(root: &Path) -> Result<BTreeSet<String>, Failur
 }
 
 fn folders(root: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
-    let entries = std::fs::read_dir(root)
-        .map_err(|e| Failure::new(format!("reading {}: {e}", root.display())))?;
-    Ok(entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .collect())
+    let entries = std::fs::read_dir(root).map_err(|e| Failure::new(format!("reading {}: {e}", root.display())))?;
+    Ok(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
 }
 
 fn walk(folder: &Path, module: &str, found: &mut BTreeSet<String>) -> Result<(), Failure> {
@@ -82,10 +77,7 @@ fn tests_in(source: &str, module: &str) -> Vec<String> {
             "#" => is_test |= words.attribute().is_some_and(|text| marks_a_test(&text)),
             name if previous == "mod" => opening = Some(name.to_owned()),
             name if previous == "fn" => {
-                let path = open
-                    .iter()
-                    .flatten()
-                    .fold(module.to_owned(), |path, inner| format!("{path}::{inner}"));
+                let path = open.iter().flatten().fold(module.to_owned(), |path, inner| format!("{path}::{inner}"));
                 if is_test || path.split("::").any(|part| part == "conformance") {
                     tests.push(plain(&format!("{path}::{name}")));
                 }
@@ -128,10 +120,7 @@ impl Words<'_> {
                 self.skip(1);
                 self.skip_character_or_lifetime();
             } else if first == '_' || first.is_alphanumeric() {
-                let end = self
-                    .rest
-                    .find(|c: char| c != '_' && !c.is_alphanumeric())
-                    .unwrap_or(self.rest.len());
+                let end = self.rest.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(self.rest.len());
                 let word = self.rest.get(..end)?.to_owned();
                 self.skip(end);
                 return Some(word);
@@ -166,10 +155,7 @@ impl Words<'_> {
     }
 
     fn skip_past(&mut self, end: &str) {
-        let at = self
-            .rest
-            .find(end)
-            .map_or(self.rest.len(), |at| at + end.len());
+        let at = self.rest.find(end).map_or(self.rest.len(), |at| at + end.len());
         self.skip(at);
     }
 
@@ -217,9 +203,7 @@ impl Words<'_> {
 
 /// The count of `#` if a raw string begins here.
 fn raw_string(text: &str) -> Option<usize> {
-    let after = ["br", "cr", "r"]
-        .iter()
-        .find_map(|start| text.strip_prefix(start))?;
+    let after = ["br", "cr", "r"].iter().find_map(|start| text.strip_prefix(start))?;
     let hashes = after.len() - after.trim_start_matches('#').len();
     after.get(hashes..)?.starts_with('"').then_some(hashes)
 }
@@ -249,11 +233,7 @@ mod tests {
         "##;
         assert_eq!(
             tests_in(source, "web::token"),
-            [
-                "web::token::outer::a_sentence",
-                "web::token::outer::another",
-                "web::token::at_the_top"
-            ]
+            ["web::token::outer::a_sentence", "web::token::outer::another", "web::token::at_the_top"]
         );
     }
 
@@ -266,10 +246,7 @@ mod tests {
     #[test]
     fn the_conformance_suite_names_its_cases_by_function() {
         let source = "pub async fn one_of_two_wins(store: &dyn Store) {}";
-        assert_eq!(
-            tests_in(source, "store::conformance::codes"),
-            ["store::conformance::codes::one_of_two_wins"]
-        );
+        assert_eq!(tests_in(source, "store::conformance::codes"), ["store::conformance::codes::one_of_two_wins"]);
         assert!(tests_in(source, "store::codes").is_empty());
     }
 

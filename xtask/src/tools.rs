@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::check::Outcome;
 use crate::workshop::{Failure, Workshop, answer, succeed};
 
 const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
@@ -27,26 +28,18 @@ enum Proof {
 }
 
 const PARTS: &[Part] = &[
-    Part {
-        package: "nodejs",
-        proof: Proof::Program("node"),
-    },
-    Part {
-        package: "npm",
-        proof: Proof::Program("npm"),
-    },
-    Part {
-        package: "chromium",
-        proof: Proof::File(CHROMIUM),
-    },
-    Part {
-        package: "fonts-dejavu-core",
-        proof: Proof::File("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
-    },
+    Part { package: "nodejs", proof: Proof::Program("node") },
+    Part { package: "npm", proof: Proof::Program("npm") },
+    Part { package: "chromium", proof: Proof::File(CHROMIUM) },
+    Part { package: "fonts-dejavu-core", proof: Proof::File("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf") },
 ];
 
 /// Where Debian puts the browser.
 pub(crate) const CHROMIUM: &str = "/usr/bin/chromium";
+
+pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
+    install(shop).map(Outcome::Passed)
+}
 
 /// Installs whatever is missing and says what that was.
 pub(crate) fn install(shop: &Workshop) -> Result<String, Failure> {
@@ -80,16 +73,12 @@ pub(crate) fn cargo_fuzz(shop: &Workshop) -> Result<String, Failure> {
 pub(crate) fn with_node(shop: &Workshop, program: &str, words: &str) -> Result<Command, Failure> {
     let node = node(shop)?;
     let mut command = shop.command(program, words);
-    if let Some(folder) = Path::new(&node.path)
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-    {
+    if let Some(folder) = Path::new(&node.path).parent().filter(|dir| !dir.as_os_str().is_empty()) {
         let before = std::env::var_os("PATH").unwrap_or_default();
         let mut folders = vec![folder.to_path_buf()];
         folders.extend(std::env::split_paths(&before));
-        let joined = std::env::join_paths(folders).map_err(|e| {
-            Failure::new(format!("a folder of PATH cannot be written in PATH: {e}"))
-        })?;
+        let joined = std::env::join_paths(folders)
+            .map_err(|e| Failure::new(format!("a folder of PATH cannot be written in PATH: {e}")))?;
         command.env("PATH", joined);
     }
     Ok(command)
@@ -112,19 +101,12 @@ struct Tool {
 
 impl Tool {
     fn present(path: String) -> Self {
-        Self {
-            path,
-            fetched: false,
-        }
+        Self { path, fetched: false }
     }
 }
 
 fn system_parts(shop: &Workshop) -> Result<Vec<String>, Failure> {
-    let missing: Vec<&str> = PARTS
-        .iter()
-        .filter(|part| !part.proof.holds())
-        .map(|part| part.package)
-        .collect();
+    let missing: Vec<&str> = PARTS.iter().filter(|part| !part.proof.holds()).map(|part| part.package).collect();
     if missing.is_empty() {
         return Ok(Vec::new());
     }
@@ -147,9 +129,7 @@ fn system_parts(shop: &Workshop) -> Result<Vec<String>, Failure> {
 
 fn apt(shop: &Workshop, words: &str) -> Command {
     let mut command = shop.command("apt-get", "-q -y");
-    command
-        .args(words.split_whitespace())
-        .env("DEBIAN_FRONTEND", "noninteractive");
+    command.args(words.split_whitespace()).env("DEBIAN_FRONTEND", "noninteractive");
     command
 }
 
@@ -164,8 +144,7 @@ impl Proof {
 
 /// The system's Node if it is new enough, otherwise one of our own beside the build.
 fn node(shop: &Workshop) -> Result<Tool, Failure> {
-    let is_new_enough =
-        |path: &str| node_major(shop, path).is_some_and(|major| major >= NODE_MAJOR);
+    let is_new_enough = |path: &str| node_major(shop, path).is_some_and(|major| major >= NODE_MAJOR);
     if is_new_enough("node") {
         return Ok(Tool::present("node".to_owned()));
     }
@@ -184,21 +163,12 @@ fn node(shop: &Workshop) -> Result<Tool, Failure> {
             .arg(home)
             .arg(format!("{package}@{NODE_OF_OUR_OWN}")),
     )?;
-    Ok(Tool {
-        path,
-        fetched: true,
-    })
+    Ok(Tool { path, fetched: true })
 }
 
 fn node_major(shop: &Workshop, program: &str) -> Option<u32> {
     let version = answer(&mut shop.command(program, "--version")).ok()?;
-    version
-        .trim()
-        .strip_prefix('v')?
-        .split('.')
-        .next()?
-        .parse()
-        .ok()
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
 /// Brings `interop/node_modules` in line with its lock file; true if there was something to do.
@@ -206,11 +176,7 @@ fn node_packages(shop: &Workshop) -> Result<bool, Failure> {
     let interop = shop.root.join("interop");
     let lock = interop.join("package-lock.json");
     let installed = interop.join("node_modules").join(".package-lock.json");
-    let changed = |path: &Path| {
-        std::fs::metadata(path)
-            .and_then(|meta| meta.modified())
-            .ok()
-    };
+    let changed = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
     if !lock.exists() || changed(&installed) >= changed(&lock) {
         return Ok(false);
     }
@@ -221,8 +187,7 @@ fn node_packages(shop: &Workshop) -> Result<bool, Failure> {
 /// A cargo subcommand: from the machine if it has the pinned version, otherwise from our folder.
 fn cargo_tool(shop: &Workshop, (name, version): (&str, &str)) -> Result<Tool, Failure> {
     let is_pinned = |path: &str| {
-        answer(&mut shop.command(path, "--version"))
-            .is_ok_and(|text| text.split_whitespace().nth(1) == Some(version))
+        answer(&mut shop.command(path, "--version")).is_ok_and(|text| text.split_whitespace().nth(1) == Some(version))
     };
     if is_pinned(name) {
         return Ok(Tool::present(name.to_owned()));
@@ -235,16 +200,11 @@ fn cargo_tool(shop: &Workshop, (name, version): (&str, &str)) -> Result<Tool, Fa
     // A build folder that stays lets an interrupted installation go on where it was.
     let build = root.join("build");
     succeed(
-        shop.cargo(&format!(
-            "install {name} --locked --version {version} --root"
-        ))
-        .arg(root)
-        .env("CARGO_TARGET_DIR", build),
+        shop.cargo(&format!("install {name} --locked --version {version} --root"))
+            .arg(root)
+            .env("CARGO_TARGET_DIR", build),
     )?;
-    Ok(Tool {
-        path,
-        fetched: true,
-    })
+    Ok(Tool { path, fetched: true })
 }
 
 fn on_path(program: &str) -> bool {

@@ -42,8 +42,7 @@ impl Workshop {
             .parent()
             .map(Path::to_path_buf)
             .ok_or_else(|| Failure::new("the xtask crate must lie inside the repository"))?;
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| root.join("target"), |dir| root.join(dir));
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
         Ok(Self { root, target })
     }
 
@@ -58,9 +57,8 @@ impl Workshop {
         let mut command = self.command(&cargo, words);
         // What `cargo run` set for this program does not concern the next one.
         for (name, _) in std::env::vars_os() {
-            let leaked = name.to_str().is_some_and(|name| {
-                name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-            });
+            let leaked =
+                name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
             if leaked {
                 command.env_remove(name);
             }
@@ -71,9 +69,7 @@ impl Workshop {
     /// Any program, started at the root of the repository.
     pub(crate) fn command(&self, program: &str, words: &str) -> Command {
         let mut command = Command::new(program);
-        command
-            .args(words.split_whitespace())
-            .current_dir(&self.root);
+        command.args(words.split_whitespace()).current_dir(&self.root);
         command
     }
 }
@@ -85,11 +81,7 @@ pub(crate) fn spelled(command: &Command) -> String {
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
     ];
-    words.extend(
-        command
-            .get_args()
-            .map(|word| word.to_string_lossy().into_owned()),
-    );
+    words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
 }
 
@@ -100,23 +92,16 @@ pub(crate) fn succeed(command: &mut Command) -> Result<(), Failure> {
     if status.success() {
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "`{}` ended with {status}",
-        spelled(command)
-    )))
+    Err(Failure::new(format!("`{}` ended with {status}", spelled(command))))
 }
 
 /// Runs to the end, shows each line of standard output and hands it to `seen`.
 pub(crate) fn watch(command: &mut Command, mut seen: impl FnMut(&str)) -> Result<(), Failure> {
     println!("$ {}", spelled(command));
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|e| not_started(command, &e))?;
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| not_started(command, &e))?;
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n') {
-            let line =
-                line.map_err(|e| Failure::new(format!("reading `{}`: {e}", spelled(command))))?;
+            let line = line.map_err(|e| Failure::new(format!("reading `{}`: {e}", spelled(command))))?;
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
             seen(&line);
@@ -126,10 +111,7 @@ pub(crate) fn watch(command: &mut Command, mut seen: impl FnMut(&str)) -> Result
     if status.success() {
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "`{}` ended with {status}",
-        spelled(command)
-    )))
+    Err(Failure::new(format!("`{}` ended with {status}", spelled(command))))
 }
 
 /// Runs quietly and returns what it wrote to standard output.
@@ -148,8 +130,7 @@ pub(crate) fn answer(command: &mut Command) -> Result<String, Failure> {
 
 /// The text of a file of the repository.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|e| Failure::new(format!("reading {}: {e}", path.display())))
+    std::fs::read_to_string(path).map_err(|e| Failure::new(format!("reading {}: {e}", path.display())))
 }
 
 fn not_started(command: &Command, error: &std::io::Error) -> Failure {
