@@ -77,6 +77,19 @@ impl fmt::Display for Alg {
     }
 }
 
+impl serde::Serialize for Alg {
+    fn serialize<S: serde::Serializer>(&self, sink: S) -> Result<S::Ok, S::Error> {
+        sink.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Alg {
+    fn deserialize<D: serde::Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let text = <alloc::borrow::Cow<'de, str>>::deserialize(source)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("unknown algorithm"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

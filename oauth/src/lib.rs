@@ -1,1 +1,31 @@
-//! oauth
+//! The rules of OAuth 2.0 and OpenID Connect: clients and their authentication,
+//! one file per grant, tokens, introspection, revocation, metadata.
+//!
+//! Every rule is a pure function from facts to a decision. Never knows storage,
+//! clock, randomness or HTTP types; those come in as values.
+
+mod change;
+
+pub mod client;
+pub mod code;
+pub mod consent;
+pub mod error;
+pub mod facts;
+pub mod family;
+pub mod pairing;
+pub mod scope;
+pub mod signing_key;
+pub mod token;
+
+pub use change::Change;
+pub use client::Client;
+pub use code::AuthorizationCode;
+pub use consent::Consent;
+pub use error::{ErrorCode, OAuthRefusal};
+pub use family::TokenFamily;
+pub use pairing::Pairing;
+pub use scope::Scope;
+pub use signing_key::SigningKey;
+
+/// What an OAuth rule decides.
+pub type Decision<Reply> = identity::Decision<Reply, Change, ErrorCode>;

@@ -1,0 +1,48 @@
+//! The sum of all changes: what the rule crates ask for, and what only the
+//! keeping itself needs.
+
+/// One write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A write of the registry.
+    Identity(identity::Change),
+    /// A write of the authorization server.
+    OAuth(oauth::Change),
+    /// The reply to a request with an `Idempotency-Key`.
+    Idempotent {
+        /// Digest over caller, route and key.
+        key: String,
+        /// What to answer when it comes again.
+        reply: IdempotentReply,
+    },
+}
+
+/// A reply kept for repetition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotentReply {
+    /// Digest of the request's body: another body under the same key is refused.
+    pub request: String,
+    /// Status.
+    pub status: u16,
+    /// Body, JSON.
+    pub body: String,
+    /// Headers worth repeating, `ETag` and `Location`.
+    pub headers: Vec<(String, String)>,
+    /// Forgotten after, seconds.
+    pub until: i64,
+}
+
+impl From<identity::Change> for Change {
+    fn from(change: identity::Change) -> Self {
+        Self::Identity(change)
+    }
+}
+
+impl From<oauth::Change> for Change {
+    fn from(change: oauth::Change) -> Self {
+        match change {
+            oauth::Change::Identity(change) => Self::Identity(change),
+            other => Self::OAuth(other),
+        }
+    }
+}
