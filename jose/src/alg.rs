@@ -24,14 +24,7 @@ pub enum Alg {
 
 impl Alg {
     /// The asymmetric algorithms, in the order they are offered to clients.
-    pub const ASYMMETRIC: [Alg; 6] = [
-        Alg::ES256,
-        Alg::EdDSA,
-        Alg::Ed25519,
-        Alg::ES384,
-        Alg::PS256,
-        Alg::RS256,
-    ];
+    pub const ASYMMETRIC: [Alg; 6] = [Alg::ES256, Alg::EdDSA, Alg::Ed25519, Alg::ES384, Alg::PS256, Alg::RS256];
 
     /// The registered name, as it stands in `alg`.
     pub const fn as_str(self) -> &'static str {
@@ -49,10 +42,7 @@ impl Alg {
     /// Reads a registered name; case matters (RFC 7515 §4.1.1). `None` for
     /// everything this product does not accept, `none` first of all.
     pub fn parse(name: &str) -> Option<Alg> {
-        Self::ASYMMETRIC
-            .into_iter()
-            .chain([Alg::HS256])
-            .find(|alg| alg.as_str() == name)
+        Self::ASYMMETRIC.into_iter().chain([Alg::HS256]).find(|alg| alg.as_str() == name)
     }
 
     /// True for HS256 alone.
@@ -99,9 +89,7 @@ mod tests {
         for alg in Alg::ASYMMETRIC.into_iter().chain([Alg::HS256]) {
             assert_eq!(Alg::parse(alg.as_str()), Some(alg));
         }
-        for name in [
-            "none", "None", "NONE", "", "es256", "ES256K", "HS512", "RS1", "ES256 ",
-        ] {
+        for name in ["none", "None", "NONE", "", "es256", "ES256K", "HS512", "RS1", "ES256 "] {
             assert_eq!(Alg::parse(name), None, "{name}");
         }
     }

@@ -52,10 +52,7 @@ pub(crate) fn decode_standard(text: &str) -> Result<Vec<u8>, DecodeError> {
     if !text.len().is_multiple_of(4) {
         return Err(DecodeError);
     }
-    let unpadded = text
-        .strip_suffix(b"==")
-        .or_else(|| text.strip_suffix(b"="))
-        .unwrap_or(text);
+    let unpadded = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
     decode_with(unpadded, |symbol| match symbol {
         b'+' => Some(62),
         b'/' => Some(63),
@@ -82,11 +79,7 @@ fn decode_with(text: &[u8], value: impl Fn(u8) -> Option<u8>) -> Result<Vec<u8>,
 }
 
 fn letter(six: u32) -> u8 {
-    usize::try_from(six)
-        .ok()
-        .and_then(|six| URL.get(six))
-        .copied()
-        .expect("six bits index an alphabet of 64")
+    usize::try_from(six).ok().and_then(|six| URL.get(six)).copied().expect("six bits index an alphabet of 64")
 }
 
 fn alphanumeric(symbol: u8) -> Option<u8> {
@@ -107,13 +100,7 @@ mod tests {
     fn the_examples_of_the_standard_hold() {
         // RFC 7515 appendix C; RFC 4648 §10 without padding.
         assert_eq!(encode([3, 236, 255, 224, 193]), "A-z_4ME");
-        for (plain, text) in [
-            ("", ""),
-            ("f", "Zg"),
-            ("fo", "Zm8"),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-        ] {
+        for (plain, text) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
             assert_eq!(encode(plain), text);
             assert_eq!(decode(text).as_deref(), Ok(plain.as_bytes()));
         }
@@ -121,20 +108,7 @@ mod tests {
 
     #[test]
     fn padding_whitespace_the_other_alphabet_and_left_over_bits_are_refused() {
-        for text in [
-            "Zg==",
-            "Zm8=",
-            "Zm9v=",
-            " Zg",
-            "Zg ",
-            "Z\ng",
-            "A+z/4ME",
-            "Zh",
-            "Zm9",
-            "Z",
-            "Zm9vY",
-            "Zm9\u{e9}",
-        ] {
+        for text in ["Zg==", "Zm8=", "Zm9v=", " Zg", "Zg ", "Z\ng", "A+z/4ME", "Zh", "Zm9", "Z", "Zm9vY", "Zm9\u{e9}"] {
             assert_eq!(decode(text), Err(DecodeError), "{text:?}");
         }
     }
@@ -143,9 +117,7 @@ mod tests {
     fn certificates_use_the_padded_alphabet_and_stay_strict() {
         assert_eq!(decode_standard("Zg==").as_deref(), Ok(&b"f"[..]));
         assert_eq!(decode_standard("+/8=").as_deref(), Ok(&[0xfb, 0xff][..]));
-        for text in [
-            "Zg", "Zg=", "Zg===", "====", "Zh==", "-_8=", "Zg==Zg==", "Z===",
-        ] {
+        for text in ["Zg", "Zg=", "Zg===", "====", "Zh==", "-_8=", "Zg==Zg==", "Z==="] {
             assert_eq!(decode_standard(text), Err(DecodeError), "{text:?}");
         }
     }

@@ -38,11 +38,7 @@ mod hashing {
     }
 
     /// HKDF-SHA-256 (RFC 5869) with at most 255 * 32 bytes of output.
-    pub fn hkdf_sha256<const N: usize>(
-        salt: &[u8],
-        secret: &[u8],
-        info: &[u8],
-    ) -> Zeroizing<[u8; N]> {
+    pub fn hkdf_sha256<const N: usize>(salt: &[u8], secret: &[u8], info: &[u8]) -> Zeroizing<[u8; N]> {
         const { assert!(N <= 255 * 32, "RFC 5869 §2.3 bounds the output") };
         let key = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(secret);
         expand(&key, &[info])
@@ -80,10 +76,7 @@ mod tests {
     #[test]
     fn the_pkce_challenge_of_a_known_verifier_is_known() {
         let verifier = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag";
-        assert_eq!(
-            pkce_s256(verifier),
-            "qjrzSW9gMiUgpUvqgEPE4_-8swvyCtfOVvg55o5S_es"
-        );
+        assert_eq!(pkce_s256(verifier), "qjrzSW9gMiUgpUvqgEPE4_-8swvyCtfOVvg55o5S_es");
         assert_ne!(pkce_s256(&verifier[1..]), pkce_s256(verifier));
     }
 
@@ -93,10 +86,7 @@ mod tests {
         let salt: [u8; 13] = core::array::from_fn(|at| at as u8);
         let info: [u8; 10] = core::array::from_fn(|at| 0xf0 + at as u8);
         let output = hkdf_sha256::<42>(&salt, &[0x0b; 22], &info);
-        assert_eq!(
-            output[..8],
-            [0x3c, 0xb2, 0x5f, 0x25, 0xfa, 0xac, 0xd5, 0x7a]
-        );
+        assert_eq!(output[..8], [0x3c, 0xb2, 0x5f, 0x25, 0xfa, 0xac, 0xd5, 0x7a]);
         assert_eq!(output[38..], [0x87, 0x18, 0x58, 0x65]);
     }
 
@@ -104,10 +94,7 @@ mod tests {
     fn hmac_gives_the_second_case_of_its_standard() {
         // RFC 4231 §4.3.
         let tag = hmac_sha256(b"Jefe", b"what do ya want for nothing?");
-        assert_eq!(
-            base64url::encode(tag),
-            "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM"
-        );
+        assert_eq!(base64url::encode(tag), "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM");
     }
 
     #[test]

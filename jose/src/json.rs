@@ -31,9 +31,7 @@ pub enum JsonError {
 /// [`JsonError`]; the caller bounds the length beforehand.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }
-        .deserialize(&mut reader)
-        .map_err(|_| JsonError::Malformed)?;
+    let value = Strict { depth: 0 }.deserialize(&mut reader).map_err(|_| JsonError::Malformed)?;
     reader.end().map_err(|_| JsonError::Malformed)?;
     match value {
         Value::Object(members) => Ok(members),
@@ -56,9 +54,7 @@ impl Strict {
         if self.depth >= MAX_DEPTH {
             return Err(E::custom("nested too deep"));
         }
-        Ok(Strict {
-            depth: self.depth + 1,
-        })
+        Ok(Strict { depth: self.depth + 1 })
     }
 }
 
@@ -94,9 +90,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("not a finite number"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
@@ -138,25 +132,15 @@ mod tests {
     fn an_ordinary_object_reads_as_written() {
         let text = br#"{"a":[1,-2,2.5,null,true,{"b":"\u00e9"}],"c":{}}"#;
         let read = parse_object(text).unwrap();
-        assert_eq!(
-            Value::Object(read),
-            serde_json::from_slice::<Value>(text).unwrap()
-        );
+        assert_eq!(Value::Object(read), serde_json::from_slice::<Value>(text).unwrap());
     }
 
     #[test]
     fn a_member_named_twice_is_refused_at_every_depth() {
-        for text in [
-            r#"{"a":1,"a":1}"#,
-            r#"{"a":1,"\u0061":2}"#,
-            r#"{"o":{"a":1,"a":2}}"#,
-            r#"{"o":[0,{"a":1,"b":2,"a":2}]}"#,
-        ] {
-            assert_eq!(
-                parse_object(text.as_bytes()),
-                Err(JsonError::Malformed),
-                "{text}"
-            );
+        for text in
+            [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"o":{"a":1,"a":2}}"#, r#"{"o":[0,{"a":1,"b":2,"a":2}]}"#]
+        {
+            assert_eq!(parse_object(text.as_bytes()), Err(JsonError::Malformed), "{text}");
         }
     }
 
@@ -165,41 +149,18 @@ mod tests {
         for text in ["[]", "1", "\"a\"", "null"] {
             assert_eq!(parse_object(text.as_bytes()), Err(JsonError::NotAnObject));
         }
-        for text in [
-            "",
-            "{}{}",
-            "{} x",
-            "\u{feff}{}",
-            "{\"a\":1,}",
-            "{\"a\":1e999}",
-            "{'a':1}",
-        ] {
+        for text in ["", "{}{}", "{} x", "\u{feff}{}", "{\"a\":1,}", "{\"a\":1e999}", "{'a':1}"] {
             assert_eq!(parse_object(text.as_bytes()), Err(JsonError::Malformed));
         }
         assert_eq!(parse_object(b"{\"a\":\"\xff\"}"), Err(JsonError::Malformed));
-        assert_eq!(
-            parse_object(br#"{"a":"\ud800"}"#),
-            Err(JsonError::Malformed)
-        );
+        assert_eq!(parse_object(br#"{"a":"\ud800"}"#), Err(JsonError::Malformed));
     }
 
     #[test]
     fn depth_is_bounded_and_the_bound_itself_passes() {
-        let nested = |depth: usize| {
-            format!(
-                "{{\"a\":{}{}}}",
-                "[".repeat(depth - 1),
-                "]".repeat(depth - 1)
-            )
-        };
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
         assert!(parse_object(nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert_eq!(
-            parse_object(nested(MAX_DEPTH + 1).as_bytes()),
-            Err(JsonError::Malformed)
-        );
-        assert_eq!(
-            parse_object(nested(200_000).as_bytes()),
-            Err(JsonError::Malformed)
-        );
+        assert_eq!(parse_object(nested(MAX_DEPTH + 1).as_bytes()), Err(JsonError::Malformed));
+        assert_eq!(parse_object(nested(200_000).as_bytes()), Err(JsonError::Malformed));
     }
 }

@@ -125,10 +125,7 @@ impl Jwk {
     }
 
     pub(crate) fn from_members(members: &Map<String, Value>) -> Result<Jwk, JwkError> {
-        if PRIVATE_MEMBERS
-            .iter()
-            .any(|name| members.contains_key(*name))
-        {
+        if PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name)) {
             return Err(JwkError::PrivateMember);
         }
         let mut jwk = public_part(members)?;
@@ -180,26 +177,16 @@ impl Jwk {
         if *top == 0 || *e_top == 0 {
             return Err(JwkError::Encoding);
         }
-        let bits =
-            u64::try_from(n.len()).unwrap_or(u64::MAX / 8) * 8 - u64::from(top.leading_zeros());
+        let bits = u64::try_from(n.len()).unwrap_or(u64::MAX / 8) * 8 - u64::from(top.leading_zeros());
         let sane_exponent = e.len() <= 4 && e_last % 2 == 1 && e != [1];
         if !(2048..=8192).contains(&bits) || last % 2 == 0 || !sane_exponent {
             return Err(JwkError::RsaParameters);
         }
-        Jwk::judged(PublicKey::Rsa {
-            n: n.into(),
-            e: e.into(),
-        })
+        Jwk::judged(PublicKey::Rsa { n: n.into(), e: e.into() })
     }
 
     fn judged(key: PublicKey) -> Result<Jwk, JwkError> {
-        let jwk = Jwk {
-            key,
-            kid: None,
-            usage: None,
-            key_ops: None,
-            alg: None,
-        };
+        let jwk = Jwk { key, kid: None, usage: None, key_ops: None, alg: None };
         #[cfg(feature = "crypto")]
         crate::VerifyingKey::from_jwk(&jwk).map_err(|_| JwkError::OffCurve)?;
         Ok(jwk)
@@ -253,10 +240,7 @@ impl Jwk {
         self.fits_type(alg)
             && self.alg.is_none_or(|meant| meant.same_operation(alg))
             && self.usage.as_deref().is_none_or(|usage| usage == "sig")
-            && self
-                .key_ops
-                .as_ref()
-                .is_none_or(|operations| operations.iter().any(|name| name == "verify"))
+            && self.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|name| name == "verify"))
     }
 
     fn fits_type(&self, alg: Alg) -> bool {
@@ -289,10 +273,7 @@ impl Jwk {
     }
 
     fn bare_members(&self) -> Map<String, Value> {
-        self.required_members()
-            .into_iter()
-            .map(|(name, value)| (name.to_string(), Value::String(value)))
-            .collect()
+        self.required_members().into_iter().map(|(name, value)| (name.to_string(), Value::String(value))).collect()
     }
 
     /// Required members in lexical order, as the thumbprint wants them.
@@ -308,29 +289,20 @@ impl Jwk {
                 ]
                 .into()
             }
-            PublicKey::Ed25519(x) => [
-                ("crv", "Ed25519".to_string()),
-                ("kty", "OKP".to_string()),
-                ("x", base64url::encode(x)),
-            ]
-            .into(),
-            PublicKey::Rsa { n, e } => [
-                ("e", base64url::encode(e)),
-                ("kty", "RSA".to_string()),
-                ("n", base64url::encode(n)),
-            ]
-            .into(),
+            PublicKey::Ed25519(x) => {
+                [("crv", "Ed25519".to_string()), ("kty", "OKP".to_string()), ("x", base64url::encode(x))].into()
+            }
+            PublicKey::Rsa { n, e } => {
+                [("e", base64url::encode(e)), ("kty", "RSA".to_string()), ("n", base64url::encode(n))].into()
+            }
         }
     }
 
     /// The bytes a thumbprint is taken of (RFC 7638 §3): the required members
     /// in lexical order, without spaces. For builds that bring their own SHA-256.
     pub fn thumbprint_input(&self) -> String {
-        let members: Vec<String> = self
-            .required_members()
-            .into_iter()
-            .map(|(name, value)| format!("\"{name}\":\"{value}\""))
-            .collect();
+        let members: Vec<String> =
+            self.required_members().into_iter().map(|(name, value)| format!("\"{name}\":\"{value}\"")).collect();
         format!("{{{}}}", members.join(","))
     }
 
@@ -367,10 +339,7 @@ pub(crate) fn octets(members: &Map<String, Value>, name: &str) -> Result<Vec<u8>
 }
 
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<&'a str, JwkError> {
-    members
-        .get(name)
-        .and_then(Value::as_str)
-        .ok_or(JwkError::Member)
+    members.get(name).and_then(Value::as_str).ok_or(JwkError::Member)
 }
 
 fn optional_text(members: &Map<String, Value>, name: &str) -> Result<Option<String>, JwkError> {

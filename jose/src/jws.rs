@@ -85,10 +85,7 @@ impl Header {
         if !matches!(members.remove("b64"), None | Some(Value::Bool(true))) {
             return Err(JwsError::Unencoded);
         }
-        let alg = text(&mut members, "alg")?
-            .as_deref()
-            .and_then(Alg::parse)
-            .ok_or(JwsError::Alg)?;
+        let alg = text(&mut members, "alg")?.as_deref().and_then(Alg::parse).ok_or(JwsError::Alg)?;
         let jwk = match members.remove("jwk") {
             None => None,
             Some(value) => Some(Jwk::from_json(&value).map_err(|_| JwsError::Jwk)?),
@@ -136,9 +133,7 @@ impl Header {
     /// True when `typ` is this media type, by [`same_typ`]. Explicit typing
     /// keeps one kind of token from passing as another (RFC 8725 §3.11).
     pub fn has_typ(&self, expected: &str) -> bool {
-        self.typ
-            .as_deref()
-            .is_some_and(|typ| same_typ(typ, expected))
+        self.typ.as_deref().is_some_and(|typ| same_typ(typ, expected))
     }
 }
 
@@ -148,9 +143,7 @@ pub fn same_typ(a: &str, b: &str) -> bool {
     fn short(typ: &str) -> &str {
         const PREFIX: &str = "application/";
         match typ.split_at_checked(PREFIX.len()) {
-            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => {
-                rest
-            }
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => rest,
             _ => typ,
         }
     }
@@ -182,12 +175,7 @@ impl Unverified {
         let decode = |part| base64url::decode(part).map_err(|_| JwsError::Malformed);
         // A dot is no base64url, so a fourth part fails to decode.
         let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
-        Ok(Unverified {
-            header: Header::parse(&header)?,
-            payload,
-            input: input.into(),
-            signature,
-        })
+        Ok(Unverified { header: Header::parse(&header)?, payload, input: input.into(), signature })
     }
 
     /// The header, unverified like everything here.
@@ -227,15 +215,11 @@ impl Unverified {
         if !allowed.contains(&self.header.alg) {
             return Err(JwsError::AlgNotAllowed);
         }
-        key.verify(self.header.alg, self.input.as_bytes(), &self.signature)
-            .map_err(|error| match error {
-                crate::VerifyError::AlgMismatch => JwsError::AlgMismatch,
-                crate::VerifyError::BadSignature => JwsError::BadSignature,
-            })?;
-        Ok(Verified {
-            header: self.header.clone(),
-            payload: self.payload.clone(),
-        })
+        key.verify(self.header.alg, self.input.as_bytes(), &self.signature).map_err(|error| match error {
+            crate::VerifyError::AlgMismatch => JwsError::AlgMismatch,
+            crate::VerifyError::BadSignature => JwsError::BadSignature,
+        })?;
+        Ok(Verified { header: self.header.clone(), payload: self.payload.clone() })
     }
 }
 
@@ -299,9 +283,7 @@ pub fn sign_compact(
     if !signer.jwk().permits(signer.alg()) {
         return Err(SignError::AlgMismatch);
     }
-    compact(typ, signer.alg(), kid, extra, payload, |input| {
-        signer.sign(input)
-    })
+    compact(typ, signer.alg(), kid, extra, payload, |input| signer.sign(input))
 }
 
 pub(crate) fn compact(
@@ -319,12 +301,8 @@ pub(crate) fn compact(
     // Written member by member: the order is ours, not that of a map.
     let mut header = String::from("{");
     let own = [("typ", typ), ("alg", Some(alg.as_str())), ("kid", kid)];
-    let own = own
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, Value::from(value?))));
-    let extra = extra
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.clone()));
+    let own = own.into_iter().filter_map(|(name, value)| Some((name, Value::from(value?))));
+    let extra = extra.iter().map(|(name, value)| (name.as_str(), value.clone()));
     for (name, value) in own.chain(extra) {
         if header.len() > 1 {
             header.push(',');

@@ -2,6 +2,9 @@
 //! over aws-lc-rs, and that an algorithm fits its key (RFC 8725 §3.1).
 //! Does not own: where keys are kept, or which key is trusted.
 
+#[cfg(test)]
+mod tests;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -82,9 +85,7 @@ impl SigningKey {
     pub fn from_pkcs8(alg: Alg, der: &[u8]) -> Result<SigningKey, KeyError> {
         let pair = match alg {
             Alg::ES256 | Alg::ES384 => EcdsaKeyPair::from_pkcs8(ecdsa(alg)?, der).map(Pair::Ecdsa),
-            Alg::EdDSA | Alg::Ed25519 => {
-                Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Pair::Ed25519)
-            }
+            Alg::EdDSA | Alg::Ed25519 => Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Pair::Ed25519),
             Alg::PS256 | Alg::RS256 => RsaKeyPair::from_pkcs8(der).map(Pair::Rsa),
             Alg::HS256 => return Err(KeyError::WrongKind),
         };
@@ -98,18 +99,14 @@ impl SigningKey {
     /// [`KeyError`].
     pub fn from_private_jwk(alg: Alg, bytes: &[u8]) -> Result<SigningKey, KeyError> {
         let members = json::parse_object(bytes).map_err(|_| KeyError::Rejected)?;
-        let public = jwk::public_part(&members)
-            .and_then(|public| public.with_alg(alg))
-            .map_err(|_| KeyError::Rejected)?;
+        let public =
+            jwk::public_part(&members).and_then(|public| public.with_alg(alg)).map_err(|_| KeyError::Rejected)?;
         let d = Zeroizing::new(jwk::octets(&members, "d").map_err(|_| KeyError::Rejected)?);
         let pair = match &public.key {
             PublicKey::Ec(curve, point) if d.len() == curve.coordinate_len() => {
-                EcdsaKeyPair::from_private_key_and_public_key(ecdsa(alg)?, &d, &uncompressed(point))
-                    .map(Pair::Ecdsa)
+                EcdsaKeyPair::from_private_key_and_public_key(ecdsa(alg)?, &d, &uncompressed(point)).map(Pair::Ecdsa)
             }
-            PublicKey::Ed25519(x) => {
-                Ed25519KeyPair::from_seed_and_public_key(&d, x).map(Pair::Ed25519)
-            }
+            PublicKey::Ed25519(x) => Ed25519KeyPair::from_seed_and_public_key(&d, x).map(Pair::Ed25519),
             _ => return Err(KeyError::Rejected),
         };
         let mut key = SigningKey::from_pair(alg, pair.map_err(|_| KeyError::Rejected)?)?;
@@ -126,9 +123,7 @@ impl SigningKey {
             Pair::Rsa(pair) => pair.public_key().as_der(),
         };
         let spki = spki.map_err(|_| KeyError::Rejected)?;
-        let jwk = Jwk::from_spki(spki.as_ref())
-            .and_then(|jwk| jwk.with_alg(alg))
-            .map_err(|_| KeyError::Rejected)?;
+        let jwk = Jwk::from_spki(spki.as_ref()).and_then(|jwk| jwk.with_alg(alg)).map_err(|_| KeyError::Rejected)?;
         Ok(SigningKey { alg, pair, jwk })
     }
 
@@ -166,21 +161,13 @@ impl Signer for SigningKey {
     fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignError> {
         let random = SystemRandom::new();
         match &self.pair {
-            Pair::Ecdsa(pair) => pair
-                .sign(&random, input)
-                .map(|signature| signature.as_ref().to_vec()),
-            Pair::Ed25519(pair) => pair
-                .try_sign(input)
-                .map(|signature| signature.as_ref().to_vec()),
+            Pair::Ecdsa(pair) => pair.sign(&random, input).map(|signature| signature.as_ref().to_vec()),
+            Pair::Ed25519(pair) => pair.try_sign(input).map(|signature| signature.as_ref().to_vec()),
             Pair::Rsa(pair) => {
-                let padding: &'static dyn signature::RsaEncoding = if self.alg == Alg::PS256 {
-                    &signature::RSA_PSS_SHA256
-                } else {
-                    &signature::RSA_PKCS1_SHA256
-                };
+                let padding: &'static dyn signature::RsaEncoding =
+                    if self.alg == Alg::PS256 { &signature::RSA_PSS_SHA256 } else { &signature::RSA_PKCS1_SHA256 };
                 let mut bytes = alloc::vec![0; pair.public_modulus_len()];
-                pair.sign(padding, &random, input, &mut bytes)
-                    .map(|()| bytes)
+                pair.sign(padding, &random, input, &mut bytes).map(|()| bytes)
             }
         }
         .map_err(|_| SignError::Failed)
@@ -232,9 +219,7 @@ impl HmacKey {
         extra: &Map<String, Value>,
         payload: &[u8],
     ) -> Result<String, SignError> {
-        jws::compact(typ, Alg::HS256, kid, extra, payload, |input| {
-            Ok(self.sign(input))
-        })
+        jws::compact(typ, Alg::HS256, kid, extra, payload, |input| Ok(self.sign(input)))
     }
 }
 
@@ -278,22 +263,16 @@ impl VerifyingKey {
                 };
                 ParsedPublicKey::new(algorithm, uncompressed(point)).map(Material::Single)
             }
-            PublicKey::Ed25519(key) => {
-                ParsedPublicKey::new(&signature::ED25519, key).map(Material::Single)
-            }
+            PublicKey::Ed25519(key) => ParsedPublicKey::new(&signature::ED25519, key).map(Material::Single),
             PublicKey::Rsa { n, e } => {
                 let key = PublicKeyComponents { n, e };
-                key.to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256)
-                    .and_then(|pkcs1| {
-                        let pss = key.to_parsed_public_key(&signature::RSA_PSS_2048_8192_SHA256)?;
-                        Ok(Material::Rsa { pkcs1, pss })
-                    })
+                key.to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256).and_then(|pkcs1| {
+                    let pss = key.to_parsed_public_key(&signature::RSA_PSS_2048_8192_SHA256)?;
+                    Ok(Material::Rsa { pkcs1, pss })
+                })
             }
         };
-        Ok(VerifyingKey {
-            material: material.map_err(|_| KeyError::Rejected)?,
-            jwk: Some(jwk.clone()),
-        })
+        Ok(VerifyingKey { material: material.map_err(|_| KeyError::Rejected)?, jwk: Some(jwk.clone()) })
     }
 
     /// Takes a symmetric key for HS256.
@@ -302,10 +281,7 @@ impl VerifyingKey {
     /// [`KeyError::TooShort`] below 32 bytes.
     pub fn hmac(secret: &[u8]) -> Result<VerifyingKey, KeyError> {
         let HmacKey(key) = HmacKey::new(secret)?;
-        Ok(VerifyingKey {
-            material: Material::Hmac(key),
-            jwk: None,
-        })
+        Ok(VerifyingKey { material: Material::Hmac(key), jwk: None })
     }
 
     /// The public key; `None` for a symmetric one.

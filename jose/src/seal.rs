@@ -58,10 +58,7 @@ impl SealingKey {
         }
         let key = Zeroizing::new(key);
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"keyfob seal 1 aes-256-gcm");
-        Ok(SealingKey {
-            kid: kid.into(),
-            key: salt.extract(key.as_slice()),
-        })
+        Ok(SealingKey { kid: kid.into(), key: salt.extract(key.as_slice()) })
     }
 
     /// The id under which this key is named in what it seals.
@@ -146,12 +143,7 @@ impl<'a> Parts<'a> {
         let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>()?;
         let prefix = sealed.split_at_checked(sealed.len() - body.len())?.0;
         let kid = core::str::from_utf8(kid).ok()?;
-        (*version == VERSION && !kid.is_empty() && body.len() >= TAG_LEN).then_some(Parts {
-            prefix,
-            kid,
-            nonce,
-            body,
-        })
+        (*version == VERSION && !kid.is_empty() && body.len() >= TAG_LEN).then_some(Parts { prefix, kid, nonce, body })
     }
 }
 
@@ -173,10 +165,7 @@ mod tests {
         for plaintext in [&b""[..], b"a refresh token", &[0; 5000]] {
             let sealed = key().seal([9; 24], b"refresh", plaintext);
             assert_eq!(peek_kid(&sealed), Ok("s-1"));
-            assert_eq!(
-                key().open(b"refresh", &sealed).unwrap().as_slice(),
-                plaintext
-            );
+            assert_eq!(key().open(b"refresh", &sealed).unwrap().as_slice(), plaintext);
         }
     }
 

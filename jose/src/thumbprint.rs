@@ -39,10 +39,7 @@ impl FromStr for Thumbprint {
             return Err(ThumbprintError);
         }
         let bytes = base64url::decode(text).map_err(|_| ThumbprintError)?;
-        bytes
-            .try_into()
-            .map(Thumbprint)
-            .map_err(|_| ThumbprintError)
+        bytes.try_into().map(Thumbprint).map_err(|_| ThumbprintError)
     }
 }
 
@@ -54,9 +51,7 @@ impl Serialize for Thumbprint {
 
 impl<'de> Deserialize<'de> for Thumbprint {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        String::deserialize(source)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(source)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -131,10 +131,7 @@ impl Proof {
                 .and_then(Value::as_str)
                 .and_then(|htu| HttpUri::parse(htu).ok())
                 .ok_or(DpopError::Claim)?,
-            iat: claims
-                .get("iat")
-                .and_then(numeric_date)
-                .ok_or(DpopError::Claim)?,
+            iat: claims.get("iat").and_then(numeric_date).ok_or(DpopError::Claim)?,
             ath: optional(&claims, "ath")?,
             nonce: optional(&claims, "nonce")?,
             token,
@@ -264,9 +261,7 @@ fn required(claims: &Map<String, Value>, name: &str) -> Result<String, DpopError
 fn optional(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, DpopError> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() && text.len() <= MAX_VALUE => {
-            Ok(Some(text.clone()))
-        }
+        Some(Value::String(text)) if !text.is_empty() && text.len() <= MAX_VALUE => Ok(Some(text.clone())),
         Some(_) => Err(DpopError::Claim),
     }
 }
@@ -277,8 +272,6 @@ fn numeric_date(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| {
         let seconds = value.as_f64()?;
         // Within this range the cast is exact in its whole part.
-        (-EXACT..=EXACT)
-            .contains(&seconds)
-            .then_some(seconds as i64)
+        (-EXACT..=EXACT).contains(&seconds).then_some(seconds as i64)
     })
 }

@@ -87,12 +87,7 @@ fn split_authority(authority: &str) -> Result<(String, Option<u16>), UriError> {
     let acceptable = match host.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')) {
         Some(ip) => ip.parse::<core::net::Ipv6Addr>().is_ok(),
         // Also refuses `@`: user information has no place in a target.
-        None => {
-            !host.is_empty()
-                && host
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
-        }
+        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
     };
     if !acceptable {
         return Err(UriError);

@@ -42,10 +42,7 @@ impl JwkSet {
     }
 
     fn from_members(members: &Map<alloc::string::String, Value>) -> Result<JwkSet, JwkError> {
-        let listed = members
-            .get("keys")
-            .and_then(Value::as_array)
-            .ok_or(JwkError::Member)?;
+        let listed = members.get("keys").and_then(Value::as_array).ok_or(JwkError::Member)?;
         if listed.len() > MAX_KEYS {
             return Err(JwkError::Malformed);
         }

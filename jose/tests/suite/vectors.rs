@@ -9,11 +9,7 @@ use serde_json::{Map, Value};
 use values::*;
 
 fn private(jwk: &str) -> SigningKey {
-    let alg = if jwk.contains("Ed25519") {
-        Alg::EdDSA
-    } else {
-        Alg::ES256
-    };
+    let alg = if jwk.contains("Ed25519") { Alg::EdDSA } else { Alg::ES256 };
     SigningKey::from_private_jwk(alg, jwk.as_bytes()).unwrap()
 }
 
@@ -32,21 +28,11 @@ fn tokens() -> [(&'static str, &'static str, &'static str, &'static str); 10] {
         (DPOP_PROOF, DEVICE_KEY, ISSUER_KEY, "dpop+jwt"),
         (CHALLENGE_PROOF, DEVICE_KEY, ISSUER_KEY, "pop+jwt"),
         (COMMAND, ISSUER_KEY, DEVICE_KEY, "cmd+jwt"),
-        (
-            CLIENT_ASSERTION,
-            DEVICE_KEY,
-            DEVICE_KEY_2,
-            "client-authentication+jwt",
-        ),
+        (CLIENT_ASSERTION, DEVICE_KEY, DEVICE_KEY_2, "client-authentication+jwt"),
         (TELEMETRY_EDDSA, LOCK_KEY, DEVICE_KEY, "tlm+jwt"),
         (TELEMETRY_ED25519, LOCK_KEY, DEVICE_KEY, "tlm+jwt"),
         (CERTIFICATE_BOUND_TOKEN, ISSUER_KEY, DEVICE_KEY, "at+jwt"),
-        (
-            CALL_HOME_PROOF,
-            DEVICE_KEY,
-            OPERATIONAL_CA_KEY,
-            "callhome+jwt",
-        ),
+        (CALL_HOME_PROOF, DEVICE_KEY, OPERATIONAL_CA_KEY, "callhome+jwt"),
     ]
 }
 
@@ -57,10 +43,7 @@ fn every_token_verifies_with_its_key_and_with_no_other() {
         let verified = read.verify(&public(key), &Alg::ASYMMETRIC).unwrap();
         assert!(verified.header().has_typ(typ));
         assert_eq!(verified.claims().unwrap(), read.peek_claims().unwrap());
-        assert!(
-            read.verify(&public(other), &Alg::ASYMMETRIC).is_err(),
-            "{typ} by another key"
-        );
+        assert!(read.verify(&public(other), &Alg::ASYMMETRIC).is_err(), "{typ} by another key");
     }
 }
 
@@ -78,9 +61,7 @@ fn every_token_with_any_one_character_changed_is_refused() {
                 _ => b'A',
             };
             let altered = String::from_utf8(altered).unwrap();
-            let accepted = Unverified::parse(&altered)
-                .and_then(|read| read.verify(&key, &Alg::ASYMMETRIC))
-                .is_ok();
+            let accepted = Unverified::parse(&altered).and_then(|read| read.verify(&key, &Alg::ASYMMETRIC)).is_ok();
             assert!(!accepted, "{typ} at {at}");
         }
     }
@@ -123,43 +104,26 @@ fn thumbprints_do_not_depend_on_order_or_extra_members() {
     let shuffled = r#"{"use":"sig","y":"JzSXBo4QmecYtIjYzVDFVMbLhvMJGVR6IWknNcwXSPQ","kid":"k",
         "x":"uRRUKBtvceMuVvyDFf59-nfP3C1SnegNWgSTTjKtuAI","note":[1],"kty":"EC","crv":"P-256"}"#;
     let read = Jwk::parse(shuffled.as_bytes()).unwrap();
-    assert_eq!(
-        read.thumbprint().to_string(),
-        "jq-Abjit1KD2Wx0wdYwfnPJdS-lzqzP6XK4JMrJiI7M"
-    );
+    assert_eq!(read.thumbprint().to_string(), "jq-Abjit1KD2Wx0wdYwfnPJdS-lzqzP6XK4JMrJiI7M");
     assert_eq!(&read, private(DEVICE_KEY).jwk());
 }
 
 #[test]
 fn ed25519_signs_the_very_bytes_of_the_telemetry() {
     let payload = Unverified::parse(TELEMETRY_EDDSA).unwrap();
-    let payload = payload
-        .verify(&public(LOCK_KEY), &[Alg::EdDSA])
-        .unwrap()
-        .payload()
-        .to_vec();
-    for (alg, token) in [
-        (Alg::EdDSA, TELEMETRY_EDDSA),
-        (Alg::Ed25519, TELEMETRY_ED25519),
-    ] {
+    let payload = payload.verify(&public(LOCK_KEY), &[Alg::EdDSA]).unwrap().payload().to_vec();
+    for (alg, token) in [(Alg::EdDSA, TELEMETRY_EDDSA), (Alg::Ed25519, TELEMETRY_ED25519)] {
         let key = SigningKey::from_private_jwk(alg, LOCK_KEY.as_bytes()).unwrap();
         let kid = key.jwk().thumbprint().to_string();
-        let signed =
-            jose::jws::sign_compact(Some("tlm+jwt"), Some(&kid), &Map::new(), &payload, &key);
+        let signed = jose::jws::sign_compact(Some("tlm+jwt"), Some(&kid), &Map::new(), &payload, &key);
         assert_eq!(signed.unwrap(), token);
     }
 }
 
 #[test]
 fn the_hashes_of_the_example_tokens_are_the_listed_ones() {
-    assert_eq!(
-        dpop::ath(ASSET_TOKEN),
-        "dDHDsXEW68QL6Wx10iXd9mabcMcgtKXvEiXMwBhO97g"
-    );
-    assert_eq!(
-        dpop::ath(CERTIFICATE_BOUND_TOKEN),
-        "aLovPfOabyDjf_LVg7wEUlpHpJaUEy7aC_R0TFPN4y8"
-    );
+    assert_eq!(dpop::ath(ASSET_TOKEN), "dDHDsXEW68QL6Wx10iXd9mabcMcgtKXvEiXMwBhO97g");
+    assert_eq!(dpop::ath(CERTIFICATE_BOUND_TOKEN), "aLovPfOabyDjf_LVg7wEUlpHpJaUEy7aC_R0TFPN4y8");
     assert_eq!(
         digest::pkce_s256("M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag"),
         "qjrzSW9gMiUgpUvqgEPE4_-8swvyCtfOVvg55o5S_es"
@@ -176,16 +140,10 @@ fn the_example_proof_is_accepted_as_listed() {
             method: "POST",
             uri: &uri,
             access_token: Some(ASSET_TOKEN),
-            freshness: dpop::Freshness::Iat {
-                now: 1_750_000_060,
-                window: dpop::WINDOW,
-            },
+            freshness: dpop::Freshness::Iat { now: 1_750_000_060, window: dpop::WINDOW },
         })
         .unwrap();
-    assert_eq!(
-        &verified.thumbprint(),
-        &private(DEVICE_KEY).jwk().thumbprint()
-    );
+    assert_eq!(&verified.thumbprint(), &private(DEVICE_KEY).jwk().thumbprint());
     assert_eq!(verified.jti(), "dpop-0001");
     assert_eq!(verified.nonce(), Some("n-0001"));
 }
