@@ -68,7 +68,8 @@ mod hashing {
 #[cfg(feature = "crypto")]
 pub(crate) use hashing::expand;
 
-#[cfg(all(test, feature = "crypto"))]
+#[cfg(test)]
+#[cfg(feature = "crypto")]
 mod tests {
     use super::*;
     use crate::base64url;

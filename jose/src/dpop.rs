@@ -5,7 +5,8 @@
 
 #[cfg(feature = "crypto")]
 mod proof;
-#[cfg(all(test, feature = "crypto"))]
+#[cfg(test)]
+#[cfg(feature = "crypto")]
 mod tests;
 mod uri;
 

@@ -4,7 +4,8 @@
 
 mod set;
 mod spki;
-#[cfg(all(test, feature = "crypto"))]
+#[cfg(test)]
+#[cfg(feature = "crypto")]
 mod tests;
 
 use alloc::format;

@@ -3,7 +3,8 @@
 //! Owns: strict parts and headers, verification under an allow-list, the type
 //! comparison, signing. Does not own: claims' meaning, or which key is trusted.
 
-#[cfg(all(test, feature = "crypto"))]
+#[cfg(test)]
+#[cfg(feature = "crypto")]
 mod tests;
 
 use alloc::string::String;

@@ -1,4 +1,8 @@
 //! The tests of `jose` through its public face.
 
 #[cfg(test)]
+#[cfg(feature = "crypto")]
+mod corpus;
+#[cfg(test)]
+#[cfg(feature = "crypto")]
 mod vectors;
