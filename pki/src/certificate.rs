@@ -24,42 +24,33 @@ const MAX_BUNDLE: usize = 64;
 const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
 
 /// Why a certificate was not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     /// More than [`MAX_CHAIN_BYTES`].
+    #[error("the certificate is too large")]
     TooLarge,
     /// Not the DER of a certificate, or something follows it.
+    #[error("the bytes are not one DER certificate")]
     NotDer,
     /// The subject or issuer is not a name.
+    #[error("a name in the certificate is malformed")]
     Name,
     /// The public key information is not well formed.
+    #[error("the public key in the certificate is malformed")]
     PublicKey,
     /// A date is not a UTCTime or GeneralizedTime of RFC 5280 §4.1.2.5.
+    #[error("a date in the certificate is malformed")]
     Date,
     /// An extension stands twice (RFC 5280 §4.2).
+    #[error("an extension stands twice in the certificate")]
     DuplicateExtension,
     /// An extension that the rules rely on is not well formed.
+    #[error("an extension of the certificate is malformed")]
     Extension,
     /// The algorithm inside the signed part differs from the one outside (RFC 5280 §4.1.1.2).
+    #[error("the certificate names two signature algorithms")]
     AlgorithmMismatch,
 }
-
-impl fmt::Display for CertificateError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::TooLarge => "the certificate is too large",
-            Self::NotDer => "the bytes are not one DER certificate",
-            Self::Name => "a name in the certificate is malformed",
-            Self::PublicKey => "the public key in the certificate is malformed",
-            Self::Date => "a date in the certificate is malformed",
-            Self::DuplicateExtension => "an extension stands twice in the certificate",
-            Self::Extension => "an extension of the certificate is malformed",
-            Self::AlgorithmMismatch => "the certificate names two signature algorithms",
-        })
-    }
-}
-
-impl std::error::Error for CertificateError {}
 
 impl From<NotDer> for CertificateError {
     fn from(_: NotDer) -> Self {
@@ -74,15 +65,19 @@ impl From<NameError> for CertificateError {
 }
 
 /// Why a PEM bundle was not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PemError {
     /// More than 1 MiB, or more than 64 certificates.
+    #[error("the PEM bundle is too large")]
     TooLarge,
     /// The PEM armour or its base64 is broken.
+    #[error("the text is not PEM")]
     NotPem,
     /// There is no certificate in it.
+    #[error("the PEM text holds no certificate")]
     Empty,
     /// The certificate at this position, counted from 0, was not read.
+    #[error("certificate {} of the bundle: {cause}", position + 1)]
     Certificate {
         /// Position in the bundle.
         position: usize,
@@ -90,21 +85,6 @@ pub enum PemError {
         cause: CertificateError,
     },
 }
-
-impl fmt::Display for PemError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge => formatter.write_str("the PEM bundle is too large"),
-            Self::NotPem => formatter.write_str("the text is not PEM"),
-            Self::Empty => formatter.write_str("the PEM text holds no certificate"),
-            Self::Certificate { position, cause } => {
-                write!(formatter, "certificate {} of the bundle: {cause}", position + 1)
-            }
-        }
-    }
-}
-
-impl std::error::Error for PemError {}
 
 /// The signature algorithm a certificate was signed with, as far as the floor needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

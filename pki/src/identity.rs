@@ -2,8 +2,6 @@
 //! Owns: which values count as an identity. Does not own: looking it up in a registry, or trust:
 //! a name alone proves nothing, the record is bound to the key or to (issuer, serial) as well.
 
-use std::fmt;
-
 use crate::certificate::{AlternativeName, Certificate};
 use crate::name::{AttributeValue, StringKind};
 
@@ -36,36 +34,27 @@ pub enum IdentityField {
 }
 
 /// Why a certificate has no identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// The field is absent.
+    #[error("the certificate lacks the identity field")]
     Absent,
     /// The field stands more than once.
+    #[error("the identity field stands more than once")]
     NotUnique,
     /// The field shares its RDN with another attribute, so that readers may disagree on it.
+    #[error("the identity field shares its place with another attribute")]
     MultiValuedName,
     /// The value is not UTF8String, PrintableString or (in subjectAltName) IA5String.
+    #[error("the identity is not written in an accepted string type")]
     Encoding,
     /// Empty, longer than [`MAX_IDENTITY_BYTES`], or with spaces at an end.
+    #[error("the identity is empty, too long, or padded with spaces")]
     Length,
     /// NUL, another control character, or an invisible or direction-changing one.
+    #[error("the identity holds a control or invisible character")]
     ControlCharacter,
 }
-
-impl fmt::Display for IdentityError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Absent => "the certificate lacks the identity field",
-            Self::NotUnique => "the identity field stands more than once",
-            Self::MultiValuedName => "the identity field shares its place with another attribute",
-            Self::Encoding => "the identity is not written in an accepted string type",
-            Self::Length => "the identity is empty, too long, or padded with spaces",
-            Self::ControlCharacter => "the identity holds a control or invisible character",
-        })
-    }
-}
-
-impl std::error::Error for IdentityError {}
 
 /// Reads the one value of `field`, exactly as it was written: nothing is folded or trimmed.
 ///

@@ -29,47 +29,38 @@ pub const MAX_SERVER_LIFE: i64 = 397 * 86_400;
 const MAX_NAME_CHARACTERS: usize = 64;
 
 /// Why nothing was issued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IssueError {
     /// A name is empty, longer than 64 characters, or has characters its field does not allow.
+    #[error("a name does not fit its field")]
     Name,
     /// `notAfter` before `notBefore`, a date outside the years 1 to 9999, or a server certificate
     /// of more than 397 days.
+    #[error("the validity is not possible")]
     Validity,
     /// The public key is not a SubjectPublicKeyInfo we can certify, or below the floor.
+    #[error("the public key cannot be certified")]
     PublicKey,
     /// The private key is not a PKCS#8 P-256 key, or could not be made.
+    #[error("the private key is not a PKCS#8 key on P-256")]
     PrivateKey,
     /// The private key is not that of the authority's certificate.
+    #[error("the private key does not belong to the certificate")]
     KeyMismatch,
     /// The authority's certificate is not that of an authority, or has a name we cannot repeat
     /// byte by byte.
+    #[error("the certificate is not that of a usable authority")]
     NotAuthority,
     /// The PEM text was not read.
+    #[error(transparent)]
     Pem(PemError),
     /// The authority's path length leaves no room for another authority.
+    #[error("the authority may not have another authority below it")]
     PathLength,
     /// The encoder or signer failed.
+    #[error("signing failed")]
     Signing,
 }
-
-impl fmt::Display for IssueError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Name => "a name does not fit its field",
-            Self::Validity => "the validity is not possible",
-            Self::PublicKey => "the public key cannot be certified",
-            Self::PrivateKey => "the private key is not a PKCS#8 key on P-256",
-            Self::KeyMismatch => "the private key does not belong to the certificate",
-            Self::NotAuthority => "the certificate is not that of a usable authority",
-            Self::Pem(cause) => return cause.fmt(formatter),
-            Self::PathLength => "the authority may not have another authority below it",
-            Self::Signing => "signing failed",
-        })
-    }
-}
-
-impl std::error::Error for IssueError {}
 
 /// What an authority's certificate says.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,6 @@
 //! Owns: attribute types, value decoding, folding, multi-valued RDNs as sets, rendering.
 //! Does not own: which attribute is an identity (`identity`).
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::der::{self, NotDer, Reader, tag};
@@ -18,30 +17,21 @@ pub const MAX_TEXT_BYTES: usize = 4096;
 const MAX_PARTS: usize = 64;
 
 /// Why a name was not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// The bytes are not the DER of a Name (RFC 5280 §4.1.2.4).
+    #[error("the bytes are not a DER name")]
     NotDer,
     /// The text is not an RFC 4514 string.
+    #[error("the text is not a distinguished name as of RFC 4514")]
     NotText,
     /// An attribute keyword that is neither in RFC 4514 §3 nor a dotted OID.
+    #[error("an attribute type of the distinguished name is unknown")]
     UnknownAttribute,
     /// Longer than the limits of this module.
+    #[error("the distinguished name is too long")]
     TooLong,
 }
-
-impl fmt::Display for NameError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::NotDer => "the bytes are not a DER name",
-            Self::NotText => "the text is not a distinguished name as of RFC 4514",
-            Self::UnknownAttribute => "an attribute type of the distinguished name is unknown",
-            Self::TooLong => "the distinguished name is too long",
-        })
-    }
-}
-
-impl std::error::Error for NameError {}
 
 impl From<NotDer> for NameError {
     fn from(_: NotDer) -> Self {
@@ -150,8 +140,12 @@ impl RelativeName {
         &self.attributes
     }
 
-    fn folded(&self) -> BTreeSet<(&[u8], Folded)> {
-        self.attributes.iter().map(|attribute| (attribute.oid.as_der_content(), attribute.value.folded())).collect()
+    /// Sorted, so that the order of writing does not count, and a repeated attribute does.
+    fn folded(&self) -> Vec<(&Oid, Folded)> {
+        let mut attributes: Vec<_> =
+            self.attributes.iter().map(|attribute| (&attribute.oid, attribute.value.folded())).collect();
+        attributes.sort_unstable();
+        attributes
     }
 }
 
@@ -291,7 +285,11 @@ fn wide<const WIDTH: usize>(content: &[u8]) -> Result<AttributeValue, NameError>
 
 /// Folds case, trims, and makes every run of spaces one (RFC 5280 §7.1, RFC 4518 §2.6.1).
 fn fold(text: &str) -> String {
-    text.split(' ').filter(|word| !word.is_empty()).map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+    text.split(' ')
+        .filter(|word| !word.is_empty())
+        .map(|word| word.chars().flat_map(char::to_lowercase).collect::<String>())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]

@@ -36,90 +36,81 @@ const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
 ];
 
 /// Why there is no path. One cause per check, for logs and tests; outside it is one text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum PathRefusal {
     /// No certificate was presented.
+    #[error("no certificate was presented")]
     Empty,
     /// More than [`MAX_CHAIN_BYTES`] together, or more than [`MAX_PRESENTED`] certificates.
+    #[error("the chain is too large")]
     TooLarge,
     /// The path has more than [`MAX_DEPTH`] certificates.
+    #[error("the path is too deep")]
     TooDeep,
     /// A certificate that the path library cannot read.
+    #[error("a certificate of the chain is malformed")]
     Malformed,
     /// No anchor of the set leads to the leaf, or an intermediate is missing.
+    #[error("no trusted authority leads to the certificate")]
     UnknownIssuer,
     /// A signature does not verify with the issuer's key.
+    #[error("a signature in the chain does not verify")]
     BadSignature,
     /// A key or signature below the floor: SHA-1, RSA under 2048 bits, an unknown algorithm.
+    #[error("a key or signature in the chain is too weak")]
     WeakAlgorithm,
     /// A curve given as numbers instead of by name (RFC 5480 §2.1.1).
+    #[error("a key spells out its curve")]
     ExplicitEcParameters,
     /// Not an X.509 version 3 certificate.
+    #[error("a certificate is not of version 3")]
     NotVersion3,
     /// The leaf's `notAfter` has passed (the bound itself is inside).
+    #[error("the certificate has expired")]
     Expired {
         /// Whether everything else held at the leaf's `notAfter`: it may ask for renewal.
         path_was_valid: bool,
     },
     /// The leaf's `notBefore` has not come (the bound itself is inside).
+    #[error("the certificate is not valid yet")]
     NotYetValid,
     /// The `notAfter` of an intermediate has passed.
+    #[error("an intermediate authority has expired")]
     IssuerExpired,
     /// The `notBefore` of an intermediate has not come.
+    #[error("an intermediate authority is not valid yet")]
     IssuerNotYetValid,
     /// The anchor's own dates exclude now, and the policy asks for them (RFC 5280 §6.1.1 d).
+    #[error("the trusted authority is outside its own dates")]
     AnchorOutsideValidity,
     /// The leaf is the certificate of an authority.
+    #[error("the certificate is that of an authority")]
     LeafIsAuthority,
     /// An issuer is not an authority (basicConstraints absent or false).
+    #[error("an issuer in the chain is not an authority")]
     IssuerNotAuthority,
     /// More intermediates below an authority than its pathLenConstraint allows.
+    #[error("an authority allows fewer intermediates")]
     PathLengthExceeded,
     /// The leaf's keyUsage lacks digitalSignature.
+    #[error("the key usage does not allow signatures")]
     LeafKeyUsage,
     /// An issuer's keyUsage lacks keyCertSign.
+    #[error("an issuer's key usage does not allow certificates")]
     IssuerKeyUsage,
     /// extendedKeyUsage is there without clientAuth, on the leaf or an intermediate.
+    #[error("the extended key usage does not allow clients")]
     ExtendedKeyUsage,
     /// extendedKeyUsage has anyExtendedKeyUsage, but not clientAuth.
+    #[error("the extended key usage says any, not client")]
     AnyExtendedKeyUsageAlone,
     /// A name outside an authority's name constraints.
+    #[error("a name is outside the name constraints")]
     NameConstraints,
     /// A critical extension that nobody here enforces.
+    #[error("a critical extension is not understood")]
     UnknownCriticalExtension,
 }
-
-impl fmt::Display for PathRefusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Empty => "no certificate was presented",
-            Self::TooLarge => "the chain is too large",
-            Self::TooDeep => "the path is too deep",
-            Self::Malformed => "a certificate of the chain is malformed",
-            Self::UnknownIssuer => "no trusted authority leads to the certificate",
-            Self::BadSignature => "a signature in the chain does not verify",
-            Self::WeakAlgorithm => "a key or signature in the chain is too weak",
-            Self::ExplicitEcParameters => "a key spells out its curve",
-            Self::NotVersion3 => "a certificate is not of version 3",
-            Self::Expired { .. } => "the certificate has expired",
-            Self::NotYetValid => "the certificate is not valid yet",
-            Self::IssuerExpired => "an intermediate authority has expired",
-            Self::IssuerNotYetValid => "an intermediate authority is not valid yet",
-            Self::AnchorOutsideValidity => "the trusted authority is outside its own dates",
-            Self::LeafIsAuthority => "the certificate is that of an authority",
-            Self::IssuerNotAuthority => "an issuer in the chain is not an authority",
-            Self::PathLengthExceeded => "an authority allows fewer intermediates",
-            Self::LeafKeyUsage => "the key usage does not allow signatures",
-            Self::IssuerKeyUsage => "an issuer's key usage does not allow certificates",
-            Self::ExtendedKeyUsage => "the extended key usage does not allow clients",
-            Self::AnyExtendedKeyUsageAlone => "the extended key usage says any, not client",
-            Self::NameConstraints => "a name is outside the name constraints",
-            Self::UnknownCriticalExtension => "a critical extension is not understood",
-        })
-    }
-}
-
-impl std::error::Error for PathRefusal {}
 
 /// Whether an anchor's own dates count (RFC 5280 §6.1.1 d leaves it to the one who trusts it).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -3,19 +3,13 @@
 use std::fmt;
 
 /// The bytes or text are not an object identifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an object identifier")]
 pub struct OidError;
 
-impl fmt::Display for OidError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("not an object identifier")
-    }
-}
-
-impl std::error::Error for OidError {}
-
-/// Octets of one arc: 128 bits need nineteen groups of seven.
-const MAX_ARC_OCTETS: usize = 18;
+/// Octets of an arc of 128 bits: nineteen groups of seven, of which the first has two bits.
+const MAX_ARC_OCTETS: usize = 19;
+const MAX_ARC_FIRST_OCTET: u8 = 0x83;
 /// Octets of a whole identifier.
 const MAX_OCTETS: usize = 128;
 
@@ -33,9 +27,10 @@ impl Oid {
         if !ends || content.len() > MAX_OCTETS {
             return Err(OidError);
         }
-        let arcs_are_sound = content
-            .split_inclusive(|octet| octet & 0x80 == 0)
-            .all(|arc| arc.first() != Some(&0x80) && arc.len() <= MAX_ARC_OCTETS);
+        let arcs_are_sound = content.split_inclusive(|octet| octet & 0x80 == 0).all(|arc| match arc.first() {
+            Some(0x80) | None => false,
+            Some(first) => arc.len() < MAX_ARC_OCTETS || (arc.len() == MAX_ARC_OCTETS && *first <= MAX_ARC_FIRST_OCTET),
+        });
         arcs_are_sound.then(|| Self(content.into())).ok_or(OidError)
     }
 
