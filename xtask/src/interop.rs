@@ -1,11 +1,10 @@
 //! `interop [name]`: clients other people wrote, against the real binary.
 //!
-//! Owns: finding the tests in `interop/` and running them with Node.
+//! Owns: finding the tests in `interop/` and running them with Node against a demo.
 //! Does not own: what they prove.
 
-use std::path::Path;
-
 use crate::check::Outcome;
+use crate::running::Running;
 use crate::tools;
 use crate::workshop::{Failure, Workshop, succeed};
 
@@ -66,9 +65,16 @@ fn found(shop: &Workshop, folder: &str, begin: &str) -> Vec<String> {
 /// One file after another: two cores, and a browser in some of them.
 fn node_tests(shop: &Workshop, files: &[String]) -> Result<(), Failure> {
     succeed(&mut shop.cargo("build --locked --package server"))?;
+    let keyfob = shop.target.join("debug").join("keyfob").display().to_string();
+    let running = Running::start(&mut shop.command(&keyfob, "demo --stay --json"))?;
     let mut command = tools::with_node(shop, "node", "--test --test-concurrency=1")?;
-    command.args(files);
-    command.env("KEYFOB_BIN", shop.target.join("debug").join("keyfob"));
-    command.env("KEYFOB_CHROMIUM", Path::new(tools::CHROMIUM));
+    command.args(files).env("KEYFOB_BIN", &keyfob).env("KEYFOB_CHROMIUM", tools::CHROMIUM);
+    for (name, value) in running.facts() {
+        command.env(name, value);
+        if name == "KEYFOB_CA" {
+            // Node then trusts it everywhere, also inside libraries that take no such option.
+            command.env("NODE_EXTRA_CA_CERTS", value);
+        }
+    }
     succeed(&mut command)
 }

@@ -13,6 +13,7 @@ mod bench;
 mod check;
 mod fuzz;
 mod interop;
+mod running;
 mod spec_map;
 mod tests_found;
 mod tools;
