@@ -1,8 +1,30 @@
 //! What every door asks: is this token, certificate or proof good right now,
-//! and whose is it? Knows neither stores nor sockets; they come in as ports.
+//! and whose is it?
+//!
+//! Owns the anchor index, the cache of tokens seen, nonces and single use in
+//! memory; makes [`AuthenticatedPeer`]. Knows neither stores nor sockets: time,
+//! chance and what was raised come in from outside.
 
+mod authenticate;
+mod authority;
+mod cache;
+mod dpop;
+mod index;
+mod nonce;
+mod once;
 mod peer;
 mod port;
+mod token;
 
+#[cfg(test)]
+mod tests;
+
+pub use authenticate::{AuthenticatedPeer, Presented, Scheme};
+pub use authority::{Authority, Start};
+pub use dpop::{DpopDoor, ProofRefusal};
+pub use index::{AnchorIndex, Dead, Raised, SKEW};
+pub use nonce::Nonces;
+pub use once::{Once, OnceError};
 pub use peer::{Peer, UnverifiedCertificate};
 pub use port::{Clock, Entropy};
+pub use token::{CLOCK_SKEW, KeySet, OPAQUE_PREFIX, SoundToken, TokenRefusal};
