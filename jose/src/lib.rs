@@ -22,6 +22,8 @@ mod signer;
 mod thumbprint;
 
 #[cfg(feature = "crypto")]
+mod cnf;
+#[cfg(feature = "crypto")]
 mod key;
 #[cfg(feature = "crypto")]
 pub mod seal;
@@ -31,5 +33,7 @@ pub use jwk::{Curve, Jwk, JwkError, JwkSet};
 pub use signer::{SignError, Signer};
 pub use thumbprint::{Thumbprint, ThumbprintError};
 
+#[cfg(feature = "crypto")]
+pub use cnf::{Confirmation, ConfirmationError};
 #[cfg(feature = "crypto")]
 pub use key::{HmacKey, KeyError, SigningKey, VerifyError, VerifyingKey};
