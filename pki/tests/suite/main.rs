@@ -1,0 +1,4 @@
+//! The tests of `pki` through its public face.
+
+#[cfg(test)]
+mod corpus;
