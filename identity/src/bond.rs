@@ -66,6 +66,30 @@ pub enum BondRole {
     Guest,
 }
 
+impl BondRole {
+    /// Whether the holder decides over the target: an account keeps at least
+    /// one such holder, a title closes with its last one.
+    pub fn owns(self) -> bool {
+        matches!(self, Self::Owner | Self::CoOwner)
+    }
+
+    /// Whether a member of an account in this role may bring things into it.
+    pub fn may_claim(self) -> bool {
+        matches!(self, Self::Owner | Self::CoOwner | Self::Member)
+    }
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::CoOwner => "co-owner",
+            Self::Member => "member",
+            Self::Child => "child",
+            Self::Guest => "guest",
+        }
+    }
+}
+
 /// How it came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,8 +1,9 @@
 //! What the registry's rules are told: one struct per set, loaded in one call
 //! and one snapshot.
 
+use crate::credential::{CredentialKind, CredentialState};
 use crate::decision::Fact;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, FamilyId};
 use crate::{
     Account, Asset, Bond, BrowserSession, Credential, Device, DeviceSession, MailToken, Passkey, Product, Tenant,
     TrustAnchor, User,
@@ -17,6 +18,17 @@ pub struct DeviceFacts {
     pub product: Fact<Product>,
     /// Its credentials, revoked ones included.
     pub credentials: Vec<Fact<Credential>>,
+}
+
+impl DeviceFacts {
+    /// Whether a credential of it counts for daily use: an operational one, or
+    /// the factory's where the product says so.
+    pub fn has_operational_credential(&self) -> bool {
+        self.credentials.iter().any(|credential| {
+            credential.state == CredentialState::Current
+                && (credential.kind == CredentialKind::Operational || self.product.factory_key_is_operational)
+        })
+    }
 }
 
 /// A device and who owns it.
@@ -118,6 +130,8 @@ pub struct PersonFacts {
     pub account: Option<Fact<Account>>,
     /// Their passkeys.
     pub passkeys: Vec<Fact<Passkey>>,
+    /// Where they are signed in.
+    pub sign_ins: SignIns,
 }
 
 /// A secret sent by mail.
@@ -127,6 +141,8 @@ pub struct MailTokenFacts {
     pub token: Option<Fact<MailToken>>,
     /// For whom.
     pub user: Option<Fact<User>>,
+    /// Where they are signed in.
+    pub sign_ins: SignIns,
     /// Whether anybody has a staff role yet.
     pub has_staff: bool,
 }
@@ -162,4 +178,17 @@ pub struct BondFacts {
     pub siblings: Vec<Fact<Bond>>,
     /// Live memberships of that account.
     pub memberships: Vec<Fact<Bond>>,
+    /// Where the bond is a membership: the holder's other live bonds on open
+    /// titles of that account, each with its title.
+    pub holdings: Vec<(Fact<Bond>, Fact<Asset>)>,
+}
+
+/// Where a person is signed in, of [`PersonFacts`]: loaded in the same snapshot.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SignIns {
+    /// Browser sessions that have not ended.
+    pub sessions: Vec<Fact<BrowserSession>>,
+    /// Token families of this person in which no device acts, and that have not
+    /// ended: what apps hold.
+    pub families: Vec<FamilyId>,
 }

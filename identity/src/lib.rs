@@ -7,8 +7,10 @@
 mod anchor;
 mod change;
 mod decision;
+mod device_error;
 mod event;
 mod id;
+mod problem;
 mod secret;
 mod tenant;
 
@@ -22,6 +24,7 @@ pub mod import;
 pub mod mail;
 pub mod passkey;
 pub mod product;
+pub mod rule;
 pub mod session;
 pub mod staff;
 pub mod trust_anchor;
@@ -35,6 +38,7 @@ pub use change::{Change, Write};
 pub use credential::Credential;
 pub use decision::{Decision, Fact, Guard, Kind, Record, RecordKey, Refusal, Version};
 pub use device::Device;
+pub use device_error::DeviceErrorCode;
 pub use event::{Event, EventKind};
 pub use id::{
     AccountId, AssetId, BondId, ClientId, CredentialId, DeviceId, DeviceSessionId, FamilyId, IdError, ImportId,
@@ -43,6 +47,7 @@ pub use id::{
 pub use import::Import;
 pub use mail::MailToken;
 pub use passkey::Passkey;
+pub use problem::ProblemCode;
 pub use product::Product;
 pub use secret::{Digest, Secret};
 pub use session::{BrowserSession, DeviceSession};

@@ -1,0 +1,14 @@
+//! The rules of the registry: one file per use case, each a pure function from
+//! a request, facts and `now` to a [`Decision`](crate::Decision).
+//!
+//! Every raise comes with an event, so that the feed carries it. Parents of a
+//! set (an account of its members and titles, a title of its bonds, a person of
+//! passkeys and sessions) have their version counted up whenever the set
+//! changes: two decisions from one snapshot can not both rely on it.
+
+pub mod call_home;
+pub mod claiming;
+pub mod device_session;
+
+#[cfg(test)]
+pub(crate) mod fixture;
