@@ -1,0 +1,54 @@
+//! What fails here, never in the request: outside it is a 503 or a 500, inside
+//! a named cause.
+
+use core::fmt;
+
+use store::{CommitError, StoreError};
+
+/// A fault of ours.
+#[derive(Debug)]
+pub enum Fault {
+    /// The store failed.
+    Store(StoreError),
+    /// Too many others wanted the same record at once: try again.
+    Contended,
+    /// Too much of this kind of work is waiting: try later.
+    Busy(&'static str),
+    /// Something of ours is not as it must be.
+    Broken(&'static str),
+}
+
+impl Fault {
+    /// Whether the same request may work later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Unavailable(_)) | Self::Contended | Self::Busy(_))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Contended => f.write_str("too many changes of one record at once"),
+            Self::Busy(what) => write!(f, "too much waiting: {what}"),
+            Self::Broken(what) => write!(f, "broken: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for Fault {}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<CommitError> for Fault {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict(_) => Self::Contended,
+            CommitError::Store(error) => Self::Store(error),
+        }
+    }
+}
