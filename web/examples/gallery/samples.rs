@@ -14,13 +14,13 @@ use identity::bond::BondRole;
 use identity::device::DeviceState;
 
 /// Name and HTML of each page.
-pub type Rendered = Vec<(&'static str, String)>;
+pub(crate) type Rendered = Vec<(&'static str, String)>;
 
 const NOW: i64 = 1_795_269_720;
 const DAY: i64 = 86_400;
 
 /// All pages.
-pub fn pages() -> Result<Rendered, askama::Error> {
+pub(crate) fn pages() -> Result<Rendered, askama::Error> {
     let mut all = entry()?;
     all.extend(asking()?);
     all.extend(portal()?);
@@ -30,7 +30,7 @@ pub fn pages() -> Result<Rendered, askama::Error> {
 }
 
 /// All mails.
-pub fn mails() -> Result<Vec<(&'static str, Mail)>, askama::Error> {
+pub(crate) fn mails() -> Result<Vec<(&'static str, Mail)>, askama::Error> {
     let link = || "https://id.acme.example:8443/verify?token=9sK2mQ4vT7xZ1pL8wR5nB3cJ6hF0dGyA".to_owned();
     let at = || Moment::utc(NOW);
     let letters = [
@@ -53,12 +53,12 @@ pub fn mails() -> Result<Vec<(&'static str, Mail)>, askama::Error> {
 }
 
 /// The frame of somebody who is not signed in.
-pub fn outside() -> Frame {
+pub(crate) fn outside() -> Frame {
     Frame { text: Text::english(), service: "Acme Home".to_owned(), csrf: "c5a1e9f27b".to_owned(), viewer: None }
 }
 
 /// The frame of Adam.
-pub fn adam() -> Frame {
+pub(crate) fn adam() -> Frame {
     Frame { viewer: Some("Adam".to_owned()), ..outside() }
 }
 

@@ -102,6 +102,20 @@ pub struct Access {
     pub endable: bool,
 }
 
+impl Access {
+    /// What the role means; a role in the household says nothing about an app or a device.
+    fn role_key(&self) -> &'static str {
+        match (self.kind, self.role) {
+            (HolderKind::App | HolderKind::Device, _) => "role-thing",
+            (HolderKind::Person, BondRole::Owner) => "role-owner",
+            (HolderKind::Person, BondRole::CoOwner) => "role-co-owner",
+            (HolderKind::Person, BondRole::Member) => "role-member",
+            (HolderKind::Person, BondRole::Child) => "role-child",
+            (HolderKind::Person, BondRole::Guest) => "role-guest",
+        }
+    }
+}
+
 /// What holds a bond, as a person tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HolderKind {
@@ -368,17 +382,6 @@ impl Done {
             Self::AppEnded { name } => frame.with("done-app-ended", "name", name),
             Self::PasswordChanged => frame.say("done-password-changed"),
         }
-    }
-}
-
-/// A role as the end of a sentence about its holder.
-fn role_key(role: &BondRole) -> &'static str {
-    match role {
-        BondRole::Owner => "role-owner",
-        BondRole::CoOwner => "role-co-owner",
-        BondRole::Member => "role-member",
-        BondRole::Child => "role-child",
-        BondRole::Guest => "role-guest",
     }
 }
 
