@@ -86,13 +86,18 @@ fn split_authority(authority: &str) -> Result<(String, Option<u16>), UriError> {
     };
     let acceptable = match host.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')) {
         Some(ip) => ip.parse::<core::net::Ipv6Addr>().is_ok(),
-        // Also refuses `@`: user information has no place in a target.
-        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
+        // Also refuses `@`: user information has no place in a target. A dot may
+        // end a name, but no label is empty, so that no host is a dot segment.
+        None => host.strip_suffix('.').unwrap_or(host).split('.').all(is_label),
     };
     if !acceptable {
         return Err(UriError);
     }
     Ok((host.to_ascii_lowercase(), port))
+}
+
+fn is_label(label: &str) -> bool {
+    !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte))
 }
 
 /// RFC 3986 §6.2.2.1 and §6.2.2.2, for path and query.
@@ -208,6 +213,10 @@ mod tests {
             "https:/h/",
             "https://",
             "https:///v1",
+            "https://../v1",
+            "https://./v1",
+            "https://.h/v1",
+            "https://h../v1",
             "https://u@h/",
             "https://u:p@h/",
             "https://h:65536/",

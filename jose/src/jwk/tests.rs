@@ -268,6 +268,27 @@ fn der_that_is_cut_lengthened_or_altered_is_another_key_or_none() {
 }
 
 #[test]
+fn another_der_of_the_same_rsa_key_is_refused() {
+    let der = base64url::decode_standard(SPKI[3]).unwrap();
+    // Without its sign octet the modulus would be negative; all lengths fit.
+    let mut unsigned = der.clone();
+    assert_eq!(unsigned.remove(32), 0);
+    for at in [3, 22, 27, 31] {
+        unsigned[at] -= 1;
+    }
+    assert_eq!(Jwk::from_spki(&unsigned).err(), Some(JwkError::Encoding));
+    // The exponent's length in two octets where one does.
+    let mut long = der.clone();
+    let at = der.len() - 4;
+    assert_eq!(long[at], 3);
+    long.insert(at, 0x81);
+    for at in [3, 22, 27] {
+        long[at] += 1;
+    }
+    assert_eq!(Jwk::from_spki(&long).err(), Some(JwkError::Encoding));
+}
+
+#[test]
 fn a_certificate_key_of_rsa_1024_is_refused() {
     let spki = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDiehNAWkemZTNop1REBGV0TI1axEU+RdSfXEbdhXOYQIhvzLgs3wgXTCBc+d54se7wJO/Q4lU3VNLQmAY/5dAWJlIRsIpnE9d9rMJCZOhXb/VHN3Gl5fEq0D99R6vsD0Xq/w0Hhkv0V15vqZuBBfO8IQGeVDtPBsXgoeVz77UEQwIDAQAB";
     let der = base64url::decode_standard(spki).unwrap();
