@@ -342,6 +342,35 @@ fn weak_signatures_are_refused_on_leaf_and_intermediate() {
     assert_eq!(cause(WORLD.with_middle(middle)), PathRefusal::WeakAlgorithm);
 }
 
+#[test]
+fn every_algorithm_above_the_floor_verifies() {
+    let rsa = || rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048);
+    let keys = [
+        rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap(),
+        rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap(),
+        rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap(),
+        rsa().unwrap(),
+    ];
+    for key in keys {
+        let algorithm = key.algorithm();
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let root = Certificate::parse(params.self_signed(&key).unwrap().der()).unwrap();
+        let issuer = rcgen::Issuer::new(params, key);
+        let leaf = rcgen::CertificateParams::default().signed_by(issuer.key(), &issuer).unwrap();
+        let chain = [Certificate::parse(leaf.der()).unwrap()];
+        let outcome = verify(&chain, &anchors(&[root]), NOW, &PathPolicy::default());
+        assert!(outcome.is_ok(), "{algorithm:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_curve_outside_the_list_is_refused() {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512).unwrap();
+    let leaf = WORLD.leaf().change(|draft| draft.spki = rcgen::PublicKeyData::subject_public_key_info(&key));
+    assert_eq!(cause(WORLD.with_leaf(leaf)), PathRefusal::WeakAlgorithm);
+}
+
 fn rsa_spki(bits: usize) -> Vec<u8> {
     let mut modulus = vec![0];
     modulus.resize(1 + bits / 8, 0xc3);
