@@ -6,9 +6,12 @@
 //! passkeys and sessions) have their version counted up whenever the set
 //! changes: two decisions from one snapshot can not both rely on it.
 
+pub mod actor;
 pub mod call_home;
 pub mod claiming;
 pub mod device_session;
+pub mod end_bond;
+mod title;
 
 #[cfg(test)]
 pub(crate) mod fixture;
