@@ -64,7 +64,7 @@ pub enum Freshness<'a> {
     Iat {
         /// Unix time in seconds.
         now: i64,
-        /// Seconds to either side, ordinarily [`WINDOW`].
+        /// Seconds to either side, ordinarily [`WINDOW`](super::WINDOW).
         window: i64,
     },
     /// The time inside a nonce the caller issued and has found valid; the proof
