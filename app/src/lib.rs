@@ -5,6 +5,8 @@
 //! route above.
 
 mod app;
+pub mod call_home;
+mod certificate;
 mod commit;
 mod draw;
 mod fault;

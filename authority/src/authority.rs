@@ -7,6 +7,7 @@ use identity::Tenant;
 use jose::digest;
 
 use crate::cache::TokenCache;
+use crate::challenge::Challenges;
 use crate::dpop::DpopDoor;
 use crate::index::{AnchorIndex, Raised, SKEW};
 use crate::token::{KeySet, SoundToken, TokenRefusal, check_times, read, refused};
@@ -33,6 +34,7 @@ pub struct Authority {
     cache: TokenCache,
     token_door: DpopDoor,
     resource_door: DpopDoor,
+    challenges: Challenges,
 }
 
 impl Authority {
@@ -46,6 +48,7 @@ impl Authority {
             cache: TokenCache::new(start.token_room),
             token_door: door("authorization server"),
             resource_door: door("resource"),
+            challenges: Challenges::new(&start.secret, "call home", start.proof_room),
         }
     }
 
@@ -62,6 +65,11 @@ impl Authority {
     /// The door of protected resources; its nonces are others.
     pub fn resource_door(&self) -> &DpopDoor {
         &self.resource_door
+    }
+
+    /// Challenges for devices whose TLS ends elsewhere.
+    pub fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// Enters raises, before anybody is told that they were made.

@@ -8,6 +8,7 @@
 mod authenticate;
 mod authority;
 mod cache;
+mod challenge;
 mod dpop;
 mod index;
 mod nonce;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use authenticate::{AuthenticatedPeer, Presented, Scheme};
 pub use authority::{Authority, Start};
+pub use challenge::{CHALLENGE_LIFE, ChallengeRefusal, Challenges};
 pub use dpop::{DpopDoor, ProofRefusal};
 pub use index::{AnchorIndex, Dead, Raised, SKEW};
 pub use nonce::Nonces;

@@ -290,7 +290,7 @@ impl Certificate {
     }
 
     /// The DER of the issuer's name, for comparing byte by byte.
-    pub(crate) fn issuer_der(&self) -> &[u8] {
+    pub fn issuer_der(&self) -> &[u8] {
         &self.inner.fields.issuer_der
     }
 

@@ -56,6 +56,20 @@ pub enum IdentityError {
     ControlCharacter,
 }
 
+impl IdentityError {
+    /// The named cause, stable for logs and tests.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Absent => "identity_absent",
+            Self::NotUnique => "identity_not_unique",
+            Self::MultiValuedName => "identity_multi_valued_name",
+            Self::Encoding => "identity_encoding",
+            Self::Length => "identity_length",
+            Self::ControlCharacter => "identity_control_character",
+        }
+    }
+}
+
 /// Reads the one value of `field`, exactly as it was written: nothing is folded or trimmed.
 ///
 /// # Errors

@@ -112,6 +112,37 @@ pub enum PathRefusal {
     UnknownCriticalExtension,
 }
 
+impl PathRefusal {
+    /// The named cause, stable for logs and tests.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Empty => "path_empty",
+            Self::TooLarge => "path_too_large",
+            Self::TooDeep => "path_too_deep",
+            Self::Malformed => "path_malformed",
+            Self::UnknownIssuer => "path_unknown_issuer",
+            Self::BadSignature => "path_bad_signature",
+            Self::WeakAlgorithm => "path_weak_algorithm",
+            Self::ExplicitEcParameters => "path_explicit_ec_parameters",
+            Self::NotVersion3 => "path_not_version3",
+            Self::Expired { .. } => "path_expired",
+            Self::NotYetValid => "path_not_yet_valid",
+            Self::IssuerExpired => "path_issuer_expired",
+            Self::IssuerNotYetValid => "path_issuer_not_yet_valid",
+            Self::AnchorOutsideValidity => "path_anchor_outside_validity",
+            Self::LeafIsAuthority => "path_leaf_is_authority",
+            Self::IssuerNotAuthority => "path_issuer_not_authority",
+            Self::PathLengthExceeded => "path_path_length_exceeded",
+            Self::LeafKeyUsage => "path_leaf_key_usage",
+            Self::IssuerKeyUsage => "path_issuer_key_usage",
+            Self::ExtendedKeyUsage => "path_extended_key_usage",
+            Self::AnyExtendedKeyUsageAlone => "path_any_extended_key_usage_alone",
+            Self::NameConstraints => "path_name_constraints",
+            Self::UnknownCriticalExtension => "path_unknown_critical_extension",
+        }
+    }
+}
+
 /// Whether an anchor's own dates count (RFC 5280 §6.1.1 d leaves it to the one who trusts it).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AnchorDates {

@@ -1,0 +1,284 @@
+//! Call home: a device proves its key, by certificate or over a challenge, and
+//! gets a session and a token.
+
+use authority::{ChallengeRefusal, Peer};
+use identity::credential::CertificateFacts;
+use identity::facts::{CallHomeFacts, CallHomeQuery};
+use identity::rule::call_home::{self, CallHome, CalledHome, Claimed, Path, Presented};
+use identity::{DeviceErrorCode, DeviceSessionId, Refusal};
+use jose::{Alg, Jwk, VerifyingKey, base64url, jws};
+use oauth::Scope;
+use oauth::token::{Audience, Claims, Confirmation, TokenKind, Unsigned};
+use pki::Certificate;
+use pki::path::{AnchorSet, PathPolicy, PathRefusal};
+use store::Commit;
+
+use crate::app::App;
+use crate::certificate;
+use crate::draw::Draw;
+use crate::fault::Fault;
+
+/// Life of a device's token after call home, seconds.
+const TOKEN_LIFE: i64 = 3600;
+/// `iat` of a proof, to either side, seconds.
+const PROOF_WINDOW: i64 = 60;
+
+/// What a device sends, and what its connection shows.
+pub struct CallHomeRequest {
+    /// The connection.
+    pub peer: Peer,
+    /// A proof over a challenge, where its TLS ends elsewhere.
+    pub proof: Option<String>,
+    /// Thumbprint of the key of a verified DPoP proof that came along.
+    pub dpop: Option<jose::dpop::VerifiedProof>,
+    /// What it says about itself.
+    pub claimed: Claimed,
+    /// What it asks for; nothing means all that its state permits.
+    pub scope: Option<Scope>,
+}
+
+/// The answer to a device that was let in.
+pub struct CallHomeReply {
+    /// What was decided.
+    pub called: CalledHome,
+    /// Its token.
+    pub access_token: String,
+    /// `Bearer` where bound to the certificate, `DPoP` where bound to the key.
+    pub token_type: &'static str,
+    /// Life of the token, seconds.
+    pub expires_in: i64,
+    /// What it may do.
+    pub scope: Scope,
+    /// The time here, seconds.
+    pub now: i64,
+}
+
+/// What was proved about a key, before the registry was asked.
+struct Proved {
+    key_thumbprint: String,
+    chain: Vec<Certificate>,
+    did: Option<String>,
+    serial: Option<String>,
+}
+
+type Refused = Refusal<DeviceErrorCode>;
+
+const fn refused(code: DeviceErrorCode, reason: &'static str) -> Refused {
+    Refusal::new(code, reason)
+}
+
+impl App {
+    /// A challenge to be signed within a minute. Also for unknown devices.
+    pub fn challenge(&self) -> String {
+        let draw = self.draw();
+        self.authority.challenges().give(draw.now(), draw.bytes())
+    }
+
+    /// Lets a device in, or says why not.
+    ///
+    /// # Errors
+    /// [`Fault`] where we fail; the inner refusal speaks the device API's words.
+    pub async fn call_home(&self, request: CallHomeRequest) -> Result<Result<CallHomeReply, Refused>, Fault> {
+        let draw = self.draw();
+        let proved = match self.prove(&request, draw.now()) {
+            Ok(proved) => proved,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if request.dpop.as_ref().is_some_and(|proof| proof.thumbprint().to_string() != proved.key_thumbprint) {
+            return Ok(Err(refused(DeviceErrorCode::InvalidDpopProof, "proof_by_another_key")));
+        }
+        let session = draw.id(DeviceSessionId::mint);
+        let query = query(&proved);
+        let (request, proved, draw, session) = (&request, &proved, &draw, &session);
+        let query = &query;
+        self.decide(|| async move {
+            let facts = self.store.load_call_home(query.clone()).await?;
+            let rule = CallHome {
+                key_thumbprint: proved.key_thumbprint.clone(),
+                certificate: proved.chain.first().map(|leaf| present(leaf, &proved.chain, &facts, draw.now())),
+                claimed: claimed(request, proved),
+                session: session.clone(),
+            };
+            let (commit, reply) = Commit::of(call_home::decide(&rule, &facts, draw.now()), draw.now());
+            match reply.and_then(|called| grant_scope(request, called)) {
+                Ok((called, scope)) => Ok((commit, Ok(self.welcome(request, called, scope, draw)?))),
+                Err(refusal) => Ok((commit, Err(refusal))),
+            }
+        })
+        .await
+    }
+
+    fn prove(&self, request: &CallHomeRequest, now: i64) -> Result<Proved, Refused> {
+        match (&request.proof, &request.peer.certificate) {
+            (Some(proof), _) => self.prove_by_challenge(proof, now),
+            (None, Some(shown)) => prove_by_certificate(shown.chain()),
+            (None, None) => Err(refused(DeviceErrorCode::CredentialRequired, "no_credential")),
+        }
+    }
+
+    /// The signature over the challenge is checked with the key the device names
+    /// by `x5c`, or with the registered key its `kid` and `iss` name; the latter
+    /// is the one the facts are loaded by, so a wrong one finds nothing.
+    fn prove_by_challenge(&self, proof: &str, now: i64) -> Result<Proved, Refused> {
+        let malformed = |_| refused(DeviceErrorCode::InvalidRequest, "proof_malformed");
+        let unverified = jws::Unverified::parse(proof).map_err(malformed)?;
+        if !unverified.header().has_typ("callhome+jwt") {
+            return Err(refused(DeviceErrorCode::InvalidRequest, "proof_typ"));
+        }
+        let claims = unverified.peek_claims().map_err(malformed)?;
+        let text = |name: &str| claims.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+        let challenge = text("nonce").ok_or(refused(DeviceErrorCode::InvalidRequest, "proof_without_nonce"))?;
+        self.authority.challenges().take(&challenge, now).map_err(|refusal| match refusal {
+            ChallengeRefusal::Invalid(reason) => refused(DeviceErrorCode::InvalidChallenge, reason),
+            ChallengeRefusal::Full => refused(DeviceErrorCode::TemporarilyUnavailable, "challenge_memory_full"),
+        })?;
+        let iat = claims.get("iat").and_then(serde_json::Value::as_i64);
+        let fresh = iat.is_some_and(|iat| (iat - now).abs() <= PROOF_WINDOW);
+        if text("aud").as_deref() != Some(self.tenant.issuer.as_str()) || !fresh {
+            return Err(refused(DeviceErrorCode::InvalidCredential, "proof_not_for_us_or_stale"));
+        }
+        self.verify_proof(&unverified, text("iss"), text("serial_number"))
+    }
+
+    fn verify_proof(
+        &self,
+        proof: &jws::Unverified,
+        did: Option<String>,
+        serial: Option<String>,
+    ) -> Result<Proved, Refused> {
+        let chain = parse_chain(proof.header().x5c())?;
+        let jwk = match (chain.first(), proof.header().jwk()) {
+            (Some(leaf), _) => key_of(leaf)?,
+            (None, Some(jwk)) => jwk.clone(),
+            (None, None) => return Err(refused(DeviceErrorCode::InvalidRequest, "proof_names_no_key")),
+        };
+        let wrong = |_| refused(DeviceErrorCode::InvalidCredential, "proof_signature");
+        let key = VerifyingKey::from_jwk(&jwk).map_err(|_| refused(DeviceErrorCode::InvalidCredential, "proof_key"))?;
+        proof.verify(&key, &Alg::ASYMMETRIC).map_err(wrong)?;
+        Ok(Proved { key_thumbprint: jwk.thumbprint().to_string(), chain, did, serial })
+    }
+
+    fn welcome(
+        &self,
+        request: &CallHomeRequest,
+        called: CalledHome,
+        scope: Scope,
+        draw: &Draw<'_>,
+    ) -> Result<CallHomeReply, Fault> {
+        let now = draw.now();
+        let by_key = request.proof.is_some() || request.dpop.is_some();
+        let cnf = if by_key {
+            Confirmation { jkt: Some(called.credential.key_thumbprint.clone()), ..Confirmation::default() }
+        } else {
+            Confirmation { x5t_s256: called.certificate_thumbprint.clone(), ..Confirmation::default() }
+        };
+        let claims = Claims {
+            iss: self.tenant.issuer.clone(),
+            sub: called.did.to_string(),
+            aud: Audience(vec![self.tenant.issuer.clone()]),
+            client_id: called.did.to_string(),
+            iat: now,
+            exp: now + TOKEN_LIFE,
+            jti: draw.jti(),
+            scope: scope.clone(),
+            did: Some(called.did.to_string()),
+            asset_id: called.title.as_ref().map(|title| title.asset.to_string()),
+            account_id: called.title.as_ref().map(|title| title.account.to_string()),
+            model: Some(called.model.clone()),
+            cnf: Some(cnf),
+            sid: Some(called.session.to_string()),
+            anc: called.anchors.clone(),
+            ..Claims::default()
+        };
+        let serde_json::Value::Object(claims) = serde_json::to_value(claims).map_err(|_| Fault::Broken("claims"))?
+        else {
+            return Err(Fault::Broken("claims"));
+        };
+        let kind = TokenKind::Access;
+        let unsigned = Unsigned { kind, typ: kind.typ(), alg: Alg::ES256, opaque: false, claims };
+        let access_token = self.keys.sign(&unsigned, now, draw.bytes())?;
+        let token_type = if by_key { "DPoP" } else { "Bearer" };
+        Ok(CallHomeReply { called, access_token, token_type, expires_in: TOKEN_LIFE, scope, now })
+    }
+}
+
+fn grant_scope(request: &CallHomeRequest, called: CalledHome) -> Result<(CalledHome, Scope), Refused> {
+    let permitted = Scope::of(&called.scopes);
+    match &request.scope {
+        None => Ok((called, permitted)),
+        Some(asked) => Ok((called, asked.intersection(&permitted))),
+    }
+}
+
+fn claimed(request: &CallHomeRequest, proved: &Proved) -> Claimed {
+    let mut claimed = request.claimed.clone();
+    claimed.did = proved.did.clone().or(claimed.did);
+    claimed.serial = proved.serial.clone().or(claimed.serial);
+    claimed
+}
+
+fn prove_by_certificate(chain: &[Vec<u8>]) -> Result<Proved, Refused> {
+    let chain = parse_chain(chain)?;
+    let leaf = chain.first().ok_or(refused(DeviceErrorCode::CredentialRequired, "no_credential"))?;
+    let key_thumbprint = key_of(leaf)?.thumbprint().to_string();
+    Ok(Proved { key_thumbprint, chain, did: None, serial: None })
+}
+
+fn parse_chain(chain: &[Vec<u8>]) -> Result<Vec<Certificate>, Refused> {
+    let parse = |der: &Vec<u8>| Certificate::parse(der);
+    let chain: Result<Vec<_>, _> = chain.iter().map(parse).collect();
+    chain.map_err(|_| refused(DeviceErrorCode::InvalidCredential, "certificate_malformed"))
+}
+
+fn key_of(leaf: &Certificate) -> Result<Jwk, Refused> {
+    Jwk::from_spki(leaf.spki_der()).map_err(|_| refused(DeviceErrorCode::InvalidCredential, "certificate_key"))
+}
+
+fn query(proved: &Proved) -> CallHomeQuery {
+    let certificate = proved.chain.first().map(certificate::facts).map(|facts| (facts.issuer, facts.serial));
+    CallHomeQuery { key_thumbprint: proved.key_thumbprint.clone(), certificate }
+}
+
+/// Judges the certificate by the product it may belong to: its authorities and
+/// the field its identity stands in.
+fn present(leaf: &Certificate, chain: &[Certificate], facts: &CallHomeFacts, now: i64) -> Presented {
+    let mut anchors = AnchorSet::new();
+    for known in &facts.trust_anchors {
+        let parsed = base64url::decode(&known.certificate).ok().and_then(|der| Certificate::parse(&der).ok());
+        // An anchor that is no sound authority leads nowhere: the path is then refused.
+        if parsed.is_none_or(|certificate| anchors.add(certificate).is_err()) {
+            tracing::warn!(trust_anchor = %known.id, "unusable_trust_anchor");
+        }
+    }
+    let product = facts.owned.device.as_ref().map(|owned| &owned.product);
+    let field = product.map(|product| product.identity_field).unwrap_or_default();
+    let path = match pki::path::verify(chain, &anchors, now, &PathPolicy::default()) {
+        Ok(path) => Path::Valid { anchor: base64url::encode(path.anchor().thumbprint()) },
+        Err(PathRefusal::Expired { path_was_valid: true }) => expired_path(leaf, chain, &anchors),
+        Err(refusal) => Path::Refused(refusal.reason()),
+    };
+    let CertificateFacts { thumbprint, serial, issuer, not_after } = certificate::facts(leaf);
+    Presented {
+        thumbprint,
+        serial,
+        issuer,
+        not_after,
+        identity: pki::identity_field(leaf, pki_field(field)).map_err(pki::IdentityError::reason),
+        path,
+    }
+}
+
+fn expired_path(leaf: &Certificate, chain: &[Certificate], anchors: &AnchorSet) -> Path {
+    match pki::path::verify(chain, anchors, leaf.not_after(), &PathPolicy::default()) {
+        Ok(path) => Path::Expired { anchor: base64url::encode(path.anchor().thumbprint()) },
+        Err(refusal) => Path::Refused(refusal.reason()),
+    }
+}
+
+fn pki_field(field: identity::product::IdentityField) -> pki::IdentityField {
+    match field {
+        identity::product::IdentityField::SubjectSerialNumber => pki::IdentityField::SubjectSerialNumber,
+        identity::product::IdentityField::CommonName => pki::IdentityField::CommonName,
+        identity::product::IdentityField::SanUri => pki::IdentityField::SanUri,
+    }
+}
