@@ -31,8 +31,7 @@
   const withIds = (list) => (list || []).map((one) => ({ ...one, id: toBytes(one.id) }));
 
   const signIn = async (form) => {
-    const again = form.elements.email && form.elements.email.type === "hidden";
-    const asked = await post(form, "/signin/passkey/options", { again: Boolean(again) });
+    const asked = await post(form, "/signin/passkey/options", {});
     if (!asked) return;
     const key = asked.publicKey;
     const got = await navigator.credentials.get({

@@ -215,7 +215,6 @@ home-you-and-more = { $count ->
     [one] You and one other
    *[other] You and { $count } others
 }
-state = State
 state-ready = Ready
 state-waiting = Not connected yet
 state-paused = Paused by its maker

@@ -140,4 +140,54 @@ const SCOPES: [(&str, &str); 32] = [
 ];
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_scope_is_said_in_words_and_an_unknown_one_is_quoted() {
+        let text = Text::english();
+        assert_eq!(text.scope("telemetry:write"), "send its measurements");
+        assert_eq!(text.scope("garage:open"), "use “garage:open”");
+    }
+
+    #[test]
+    fn a_scope_that_looks_like_another_does_not_borrow_its_words() {
+        let text = Text::english();
+        for alike in ["telemetry-write", "telemetry.write", "Telemetry:write", "telemetry:write ", "scope-email", ""] {
+            assert_eq!(text.scope(alike), format!("use “{alike}”"));
+        }
+    }
+
+    #[test]
+    fn every_scope_of_the_table_has_words() {
+        for (scope, _) in SCOPES {
+            let said = Text::english().scope(scope);
+            assert!(!said.contains(['\u{27e6}', '“']), "{scope}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_name_can_neither_break_the_line_nor_turn_the_sentence_around() {
+        let said = Text::english().with("consent-title", "client", "Ev\u{202e}il\r\nBcc: x\u{2066}\u{7}");
+        assert_eq!(said, "EvilBcc: x asks for access");
+    }
+
+    #[test]
+    fn a_value_is_not_read_as_a_pattern() {
+        assert_eq!(Text::english().scope("{ $scope }"), "use “{ $scope }”");
+    }
+
+    #[test]
+    fn numbers_take_their_plural() {
+        let text = Text::english();
+        assert!(text.count("too-many-body", "minutes", 1).ends_with("in a minute."));
+        assert!(text.count("too-many-body", "minutes", 15).ends_with("in 15 minutes."));
+    }
+
+    #[test]
+    fn a_missing_sentence_or_value_is_marked_and_never_empty() {
+        let text = Text::english();
+        assert_eq!(text.say("no-such-key"), "\u{27e6}no-such-key\u{27e7}");
+        assert_eq!(text.say("consent-title"), "\u{27e6}consent-title\u{27e7}");
+    }
+}
