@@ -1,0 +1,127 @@
+use std::path::PathBuf;
+
+use super::*;
+
+fn mistakes(text: &str) -> Vec<String> {
+    Config::parse(text, Path::new("")).unwrap_err().0.iter().map(ToString::to_string).collect()
+}
+
+fn defaults() -> Config {
+    Config::parse("", Path::new("")).unwrap()
+}
+
+#[test]
+fn the_example_is_the_defaults() {
+    let example = Config::example();
+    assert_eq!(Config::parse(&example, Path::new("")).unwrap(), defaults(), "{example}");
+}
+
+#[test]
+fn the_example_names_every_key_also_those_without_a_default() {
+    let example = Config::example();
+    let whole: String = example
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let found = mistakes(&whole);
+    assert!(found.iter().all(|mistake| mistake.contains("cannot read") || mistake.contains("unreadable")), "{found:?}");
+    assert!(whole.contains("\npassword_file = ") && whole.contains("\ncertificate_file = "), "{whole}");
+}
+
+#[test]
+fn the_example_fits_a_terminal_of_a_hundred_and_twenty_columns() {
+    assert!(Config::example().lines().all(|line| line.len() <= 120));
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_with_their_paths() {
+    let found = mistakes(
+        r#"
+        tsl = 1
+        [issuer]
+        url = "http://id.example.com"
+        [listeners.people]
+        address = "x"
+        adress = "127.0.0.1:1"
+        believe_forwarded_from = ["10.0.0.1/8"]
+        [listeners.devices]
+        address = 8444
+        [limits]
+        streams = 0
+        header_seconds = "ten"
+        [mail]
+        smtp = true
+        [mail2]
+        [log]
+        level = "loud"
+        [tls]
+        key_file = "server.key"
+        "#,
+    );
+    let starts = [
+        "issuer.url: \"http://id.example.com\" is not an https address",
+        "listeners.people.address: \"x\" is not an address",
+        "listeners.people.believe_forwarded_from: [\"10.0.0.1/8\"] is not a list of address ranges",
+        "listeners.people.adress: unknown key; known here: address, ",
+        "listeners.devices.address: 8444 is not an address",
+        "tls.certificate_file: is missing",
+        "mail.smtp: true is not a section",
+        "limits.header_seconds: \"ten\" is not a whole number from 1 to 120",
+        "limits.streams: 0 is not a whole number from 1 to 1000",
+        "log.level: \"loud\" is not one of",
+        "mail2: unknown key; known here: issuer, ",
+        "tsl: unknown key",
+    ];
+    for start in starts {
+        assert!(found.iter().any(|mistake| mistake.starts_with(start)), "{start} is missing in {found:#?}");
+    }
+    assert_eq!(found.len(), starts.len(), "{found:#?}");
+}
+
+#[test]
+fn broken_toml_is_told_with_its_line() {
+    let found = mistakes("[issuer]\nurl = \"https://a\"\nurl = \n");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("line 3: "), "{found:?}");
+}
+
+#[test]
+fn nobody_is_believed_by_default() {
+    let listeners = defaults().listeners;
+    assert_eq!(listeners.people.belief, Belief::default());
+    assert_eq!(listeners.devices.belief, Belief::default());
+    assert!(listeners.health.ip().is_loopback());
+}
+
+#[test]
+fn a_password_file_that_others_may_read_is_refused_and_its_content_not_shown() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    std::fs::write(&path, "hunter2\n").unwrap();
+    let text = "[mail.smtp]\nhost = \"mail\"\nuser = \"u\"\npassword_file = \"password\"\n";
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = Config::parse(text, folder.path()).unwrap_err().to_string();
+    assert!(refused.contains("mail.smtp.password_file") && refused.contains("chmod 600"), "{refused}");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let config = Config::parse(text, folder.path()).unwrap();
+    let MailWay::Smtp(smtp) = &config.mail.way else { panic!("{config:?}") };
+    assert_eq!(smtp.login.as_ref().unwrap().1.expose(), "hunter2");
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn the_environment_names_file_and_data_folder_and_the_folder_goes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keyfob.toml");
+    std::fs::write(&path, "[data]\nfolder = \"there\"\n").unwrap();
+    let environment = Environment { config: Some(path), ..Environment::default() };
+    assert_eq!(Config::load(&environment).unwrap().data.folder, folder.path().join("there"));
+    let environment = Environment { data: Some(PathBuf::from("/elsewhere")), ..environment };
+    assert_eq!(Config::load(&environment).unwrap().data.folder, PathBuf::from("/elsewhere"));
+    let missing = Environment { config: Some(PathBuf::from("/nowhere.toml")), ..Environment::default() };
+    assert!(Config::load(&missing).unwrap_err().to_string().contains("cannot read /nowhere.toml"));
+}

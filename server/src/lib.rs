@@ -1,0 +1,12 @@
+//! The binary `keyfob`: configuration, accept loops, TLS, limits, drain,
+//! telemetry and the command line. Wires the other rooms together; has no
+//! business rules of its own.
+
+pub mod config;
+pub mod data;
+pub mod health;
+pub mod listen;
+pub mod port;
+pub mod serve;
+pub mod telemetry;
+pub mod tls;

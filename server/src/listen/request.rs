@@ -1,0 +1,201 @@
+//! One request: whose it is, within which bounds, and its answer on the way out.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use authority::Peer;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::{Request, Response, StatusCode, Version};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::Limited;
+use hyper::body::Incoming;
+use tower::ServiceExt;
+
+use super::activity::UnderWay;
+use super::drain::Drain;
+use super::neighbour;
+use crate::config::{Belief, Limits};
+use crate::telemetry;
+
+/// A router with the bounds of its listener.
+pub(super) struct Dressed {
+    listener: &'static str,
+    router: Router,
+    belief: Belief,
+    drain: Drain,
+    upload_bytes: usize,
+    deadline: Duration,
+}
+
+impl Dressed {
+    pub(super) fn new(listener: &'static str, router: Router, belief: Belief, limits: &Limits, drain: Drain) -> Self {
+        // A route for large bodies says so by a `DefaultBodyLimit` of its own; `upload_bytes`
+        // holds for it as well.
+        let router = telemetry::mark_routes(router).layer(DefaultBodyLimit::max(limits.body_bytes));
+        Self { listener, router, belief, drain, upload_bytes: limits.upload_bytes, deadline: limits.request }
+    }
+}
+
+/// Answers one request. Every answer has a request id, also those given before a route was found.
+pub(super) async fn answer(
+    dressed: Arc<Dressed>,
+    connected: Arc<Peer>,
+    under_way: UnderWay,
+    mut request: Request<Incoming>,
+) -> Result<Response<Sending>, Infallible> {
+    let admitted = admit(&dressed, &connected, &mut request);
+    let response = telemetry::observe(dressed.listener, request.method().clone(), async {
+        let peer = match admitted {
+            Ok(peer) => peer,
+            Err(refused) => return refused.response(),
+        };
+        request.extensions_mut().insert(peer);
+        let request = request.map(|body| Body::new(Limited::new(body, dressed.upload_bytes)));
+        match tokio::time::timeout(dressed.deadline, dressed.router.clone().oneshot(request)).await {
+            Ok(Ok(response)) => response,
+            Err(_) => Refused::Late.response(),
+        }
+    });
+    Ok(sending(response.await, &dressed.drain, under_way))
+}
+
+/// Why a request did not reach a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    /// No host, several, or not the one of the request's target (RFC 9112 §3.2).
+    Host,
+    /// A believed neighbour's header says nothing clear.
+    Neighbour,
+    /// The body is announced larger than any route takes.
+    TooLarge,
+    /// No answer within the deadline.
+    Late,
+}
+
+fn admit(dressed: &Dressed, connected: &Peer, request: &mut Request<Incoming>) -> Result<Peer, Refused> {
+    let peer = neighbour::resolve(&dressed.belief, connected, request.headers_mut()).map_err(|_| Refused::Neighbour)?;
+    check_host(request)?;
+    let announced = request.body().size_hint().lower();
+    if usize::try_from(announced).is_ok_and(|bytes| bytes <= dressed.upload_bytes) {
+        Ok(peer)
+    } else {
+        Err(Refused::TooLarge)
+    }
+}
+
+/// One host, and the same wherever it is said: proxies before us must not have read another.
+fn check_host<B>(request: &Request<B>) -> Result<(), Refused> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    match (hosts.next(), hosts.next(), authority) {
+        (_, Some(_), _) => Err(Refused::Host),
+        (Some(host), None, Some(authority)) if !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes()) => {
+            Err(Refused::Host)
+        }
+        (None, None, None) if request.version() != Version::HTTP_10 => Err(Refused::Host),
+        _ => Ok(()),
+    }
+}
+
+impl Refused {
+    /// Problem details (RFC 9457).
+    fn response(self) -> Response<Body> {
+        let (status, title) = match self {
+            Self::Host => (StatusCode::BAD_REQUEST, "The request does not name one host."),
+            Self::Neighbour => {
+                (StatusCode::BAD_REQUEST, "The proxy in between does not say clearly whom it speaks for.")
+            }
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large."),
+            Self::Late => (StatusCode::SERVICE_UNAVAILABLE, "There was no answer in time. Try again."),
+        };
+        let body = serde_json::json!({ "title": title, "status": status.as_u16() });
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self == Self::Late {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// An answer being sent. An event stream, which would never end by itself, ends when the server stops.
+pub(super) struct Sending {
+    body: Body,
+    until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    _under_way: UnderWay,
+}
+
+fn sending(response: Response<Body>, drain: &Drain, under_way: UnderWay) -> Response<Sending> {
+    let drain = drain.clone();
+    let until = is_event_stream(response.headers())
+        .then(|| Box::pin(async move { drain.stopping().await }) as Pin<Box<dyn Future<Output = ()> + Send>>);
+    response.map(|body| Sending { body, until, _under_way: under_way })
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.starts_with(b"text/event-stream") && !headers.contains_key(CONTENT_LENGTH)
+}
+
+impl http_body::Body for Sending {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(until) = &mut self.until
+            && until.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(ready!(Pin::new(&mut self.body).poll_frame(cx)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(version: Version, uri: &str, hosts: &[&str]) -> Result<(), Refused> {
+        let mut request = Request::builder().version(version).uri(uri);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        check_host(&request.body(()).unwrap())
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        let (one, two) = (Version::HTTP_11, Version::HTTP_2);
+        let table = [
+            (one, "/", &["a"][..], true),
+            (one, "https://a/", &["A"], true),
+            (two, "https://a/", &[], true),
+            (two, "https://a/", &["a"], true),
+            (Version::HTTP_10, "/", &[], true),
+            (one, "/", &[], false),
+            (one, "/", &["a", "a"], false),
+            (one, "https://b/", &["a"], false),
+            (two, "https://b/", &["a"], false),
+        ];
+        for (version, uri, hosts, right) in table {
+            assert_eq!(check(version, uri, hosts).is_ok(), right, "{version:?} {uri} {hosts:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Time and chance for the whole process: the one place that asks the system for either.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use authority::{Clock, Entropy};
+
+/// The system's clock, which may be moved: the demo and the tests live a year in a second.
+#[derive(Debug, Default)]
+pub struct WallClock {
+    ahead_ms: AtomicI64,
+}
+
+impl WallClock {
+    /// A clock that says what the system says.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves the clock by so many seconds from where it stands, back if negative.
+    pub fn shift(&self, seconds: i64) {
+        self.ahead_ms.fetch_add(seconds.saturating_mul(1000), Ordering::Relaxed);
+    }
+}
+
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the port through which the system's time comes in")]
+    fn now_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        u64::try_from(now.saturating_add(self.ahead_ms.load(Ordering::Relaxed))).unwrap_or(0)
+    }
+}
+
+/// The generator of the cryptographic library, seeded by the system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    #[expect(clippy::disallowed_methods, reason = "this is the port through which chance comes in")]
+    fn fill(&self, buffer: &mut [u8]) {
+        if aws_lc_rs::rand::fill(buffer).is_err() {
+            // A secret that might be guessable is worse than no server.
+            std::process::abort();
+        }
+    }
+}
+
+/// So many random bytes.
+pub(crate) fn random<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
+    let mut bytes = [0; N];
+    entropy.fill(&mut bytes);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moved_clock_is_ahead_by_just_that() {
+        let (clock, moved) = (WallClock::new(), WallClock::new());
+        moved.shift(3600);
+        let ahead = moved.now() - clock.now();
+        assert!((3599..=3601).contains(&ahead), "{ahead}");
+        moved.shift(-7200);
+        assert!(moved.now() < clock.now());
+    }
+
+    #[test]
+    fn two_draws_differ() {
+        assert_ne!(random::<32>(&SystemEntropy), random::<32>(&SystemEntropy));
+    }
+}

@@ -1,0 +1,76 @@
+//! Numbers, in the text form of Prometheus.
+
+use std::sync::OnceLock;
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+const REQUESTS: &str = "keyfob_http_requests_total";
+const SECONDS: &str = "keyfob_http_request_seconds";
+const CONNECTIONS: &str = "keyfob_connections_open";
+const REFUSED: &str = "keyfob_connections_refused_total";
+
+/// Bounds of the histograms, in seconds: from a look-up in memory to the deadline.
+const BOUNDS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// The numbers of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Starts counting, or joins what was started before: a process counts once.
+    ///
+    /// # Errors
+    /// A sentence, if another recorder was installed first.
+    pub fn start() -> Result<Self, String> {
+        static STARTED: OnceLock<Result<Metrics, String>> = OnceLock::new();
+        STARTED.get_or_init(install).clone()
+    }
+
+    /// The numbers now.
+    pub fn render(&self) -> String {
+        self.0.run_upkeep();
+        self.0.render()
+    }
+}
+
+fn install() -> Result<Metrics, String> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BOUNDS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(|error| error.to_string())?;
+    describe_counter!(REQUESTS, "Requests answered, by listener, route, method and status.");
+    describe_histogram!(SECONDS, Unit::Seconds, "Time to the head of the answer, by listener and route.");
+    describe_gauge!(CONNECTIONS, "Connections open after their handshake, by listener.");
+    describe_counter!(REFUSED, "Connections closed before HTTP began, by listener and cause.");
+    Ok(Metrics(handle))
+}
+
+/// An open connection, until dropped.
+pub(crate) struct OpenConnection(&'static str);
+
+/// Counts an open connection.
+pub(crate) fn connection_open(listener: &'static str) -> OpenConnection {
+    gauge!(CONNECTIONS, "listener" => listener).increment(1);
+    OpenConnection(listener)
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        gauge!(CONNECTIONS, "listener" => self.0).decrement(1);
+    }
+}
+
+/// Counts a connection that was closed before HTTP began.
+pub(crate) fn connection_refused(listener: &'static str, cause: &'static str) {
+    counter!(REFUSED, "listener" => listener, "cause" => cause).increment(1);
+}
+
+/// Counts an answer.
+pub(super) fn request_answered(listener: &'static str, route: &str, method: &'static str, status: u16, seconds: f64) {
+    let route = route.to_owned();
+    let status = status.to_string();
+    counter!(REQUESTS, "listener" => listener, "route" => route.clone(), "method" => method, "status" => status)
+        .increment(1);
+    metrics::histogram!(SECONDS, "listener" => listener, "route" => route).record(seconds);
+}

@@ -1,0 +1,144 @@
+//! One line, one id and one count per request.
+
+use std::future::Future;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, Method};
+use tokio::time::Instant;
+use tracing::{Instrument, Span, field};
+
+use super::metrics::request_answered;
+use crate::port::{self, SystemEntropy};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a request that found no route is counted under.
+const NO_ROUTE: &str = "none";
+
+/// The route as it is registered, on its way out.
+#[derive(Clone)]
+struct Route(MatchedPath);
+
+/// Makes a router say which of its routes answered.
+pub(crate) fn mark_routes(router: Router) -> Router {
+    router.layer(middleware::from_fn(mark_route))
+}
+
+async fn mark_route(matched: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let Some(matched) = matched else { return next.run(request).await };
+    Span::current().record("route", matched.as_str());
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(Route(matched));
+    response
+}
+
+/// Runs what answers a request within a span, then tells and counts it. The id is ours alone:
+/// one that came with the request could be anything.
+pub(crate) async fn observe(
+    listener: &'static str,
+    method: Method,
+    answer: impl Future<Output = http::Response<Body>>,
+) -> http::Response<Body> {
+    let start = Instant::now();
+    let method = known_method(&method);
+    let id = jose::base64url::encode(port::random::<15>(&SystemEntropy));
+    let span = tracing::info_span!("request", id, listener, method, route = field::Empty);
+    let mut response = answer.instrument(span.clone()).await;
+    let elapsed = start.elapsed();
+    let route = response.extensions_mut().remove::<Route>();
+    let route = route.as_ref().map_or(NO_ROUTE, |route| route.0.as_str());
+    let status = response.status().as_u16();
+    span.in_scope(|| {
+        let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status, ms, "answered");
+    });
+    request_answered(listener, route, method, status, elapsed.as_secs_f64());
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    response
+}
+
+/// Methods may be any word of the peer's; numbers are kept under a few.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::config::{Level, Log, LogFormat};
+    use crate::telemetry::log::subscriber;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// One request at the most talkative level, and what was told about it.
+    fn told(format: LogFormat, uri: &str) -> (http::Response<Body>, String) {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = subscriber(&Log { level: Level::Trace, format }, move || writer.clone());
+        let router = mark_routes(Router::new().route("/thing/{id}", get(async || "ok")));
+        let request = Request::builder().uri(uri).header("authorization", "Bearer topsecret").body(Body::empty());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let response = tracing::subscriber::with_default(log, || {
+            runtime.block_on(observe("people", Method::GET, async {
+                router.oneshot(request.unwrap()).await.unwrap_or_else(|never| match never {})
+            }))
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        (response, text)
+    }
+
+    #[test]
+    fn a_line_tells_route_status_and_id_but_nothing_that_the_peer_wrote() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let (response, text) = told(format, "/thing/topsecret?token=topsecret");
+            let id = response.headers()[X_REQUEST_ID].to_str().unwrap();
+            assert!(text.contains(id) && text.contains("/thing/{id}") && text.contains("200"), "{text}");
+            assert!(!text.contains("topsecret"), "{text}");
+        }
+        let (response, text) = told(LogFormat::Json, "/topsecret?token=topsecret");
+        assert_eq!(response.status(), 404);
+        assert!(text.contains("404") && !text.contains("topsecret"), "{text}");
+    }
+
+    #[test]
+    fn a_json_line_is_one_object() {
+        let (_, text) = told(LogFormat::Json, "/thing/1");
+        let line: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
+        assert_eq!(line["status"], 200);
+        assert_eq!(line["span"]["route"], "/thing/{id}");
+        assert_eq!(line["span"]["listener"], "people");
+    }
+}
