@@ -7,10 +7,13 @@
 //! changes: two decisions from one snapshot can not both rely on it.
 
 pub mod actor;
+pub mod attributes;
 pub mod call_home;
 pub mod claiming;
 pub mod device_session;
 pub mod end_bond;
+pub mod import_line;
+pub mod lifecycle;
 mod title;
 
 #[cfg(test)]
