@@ -8,6 +8,8 @@ use store::Store;
 
 use crate::draw::Draw;
 use crate::key_ring::KeyRing;
+use crate::mailer::Mailer;
+use crate::password::Passwords;
 
 /// What an operator sets for the tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,20 @@ pub struct App {
     pub(crate) keys: KeyRing,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) passwords: Passwords,
+}
+
+/// What the world gives an application.
+pub struct Ports {
+    /// Keeps everything.
+    pub store: Arc<dyn Store>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Takes mail.
+    pub mailer: Arc<dyn Mailer>,
 }
 
 impl App {
@@ -72,6 +88,23 @@ impl App {
     /// Draws for one request.
     pub fn draw(&self) -> Draw<'_> {
         Draw::new(&*self.clock, &*self.entropy)
+    }
+
+    /// A nonce for proofs at protected resources.
+    pub fn resource_nonce(&self) -> String {
+        let draw = self.draw();
+        self.authority.resource_door().nonce(draw.now(), draw.bytes())
+    }
+
+    /// A nonce for proofs at the token endpoint and its neighbours.
+    pub fn token_nonce(&self) -> String {
+        let draw = self.draw();
+        self.authority.token_door().nonce(draw.now(), draw.bytes())
+    }
+
+    /// Whether mail is only written to a folder: pages say so.
+    pub fn mail_is_folder(&self) -> bool {
+        self.mailer.is_folder()
     }
 
     /// The time, seconds.

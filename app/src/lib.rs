@@ -8,12 +8,30 @@ mod app;
 pub mod call_home;
 mod certificate;
 mod commit;
+mod device_self;
 mod draw;
 mod fault;
 mod key_ring;
+pub mod mailer;
+pub mod password;
 mod start;
 
-pub use app::{App, Settings};
+pub use app::{App, Ports, Settings};
 pub use draw::Draw;
 pub use fault::Fault;
 pub use key_ring::{KeyRing, MasterKey};
+
+/// An external target as proofs name it; `None` where it is no http URI.
+pub fn http_uri(text: &str) -> Option<jose::dpop::HttpUri> {
+    jose::dpop::HttpUri::parse(text).ok()
+}
+
+/// SHA-256.
+pub fn digest(bytes: &[u8]) -> [u8; 32] {
+    jose::digest::sha256(bytes)
+}
+
+/// SHA-256 as base64url, for entity tags and keys.
+pub fn digest_text(bytes: &[u8]) -> String {
+    jose::base64url::encode(digest(bytes))
+}

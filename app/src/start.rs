@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use authority::{AnchorIndex, Authority, Clock, Entropy, Start};
+use authority::{AnchorIndex, Authority, Start};
 use identity::{Kind, Record, Tenant, Write};
-use store::{Commit, ListQuery, Store};
+use store::{Commit, ListQuery};
 
-use crate::app::{App, Settings};
+use crate::app::{App, Ports, Settings};
 use crate::commit::index_raise;
 use crate::fault::Fault;
 use crate::key_ring::{ALGORITHMS, KeyRing, MasterKey, PUBLISHED_BEFORE};
+use crate::password::Passwords;
 
 /// How many proofs and tokens are remembered: some 100 bytes and 1.5 kB each.
 const PROOF_ROOM: usize = 1 << 20;
@@ -21,13 +22,8 @@ impl App {
     ///
     /// # Errors
     /// [`Fault`] when the store fails or its keys do not open under this master key.
-    pub async fn start(
-        settings: Settings,
-        store: Arc<dyn Store>,
-        master: &MasterKey,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, Fault> {
+    pub async fn start(settings: Settings, master: &MasterKey, ports: Ports) -> Result<Self, Fault> {
+        let Ports { store, clock, entropy, mailer } = ports;
         let keys = KeyRing::new(master)?;
         let (head, raises) = store.load_raises().await?;
         let first_start = head.number == 0;
@@ -43,7 +39,11 @@ impl App {
         let restarted_at = (!first_start).then(|| clock.now());
         let start = Start { secret, restarted_at, proof_room: PROOF_ROOM, token_room: TOKEN_ROOM };
         let authority = Arc::new(Authority::new(tenant.clone(), index, authority::KeySet::default(), start));
-        let app = Self { tenant, settings, store, authority, keys, clock, entropy };
+        let (mut salt, mut nobody) = ([0; 16], [0; 32]);
+        entropy.fill(&mut salt);
+        entropy.fill(&mut nobody);
+        let passwords = Passwords::new(settings.hash_workers, settings.hash_queue, salt, nobody)?;
+        let app = Self { tenant, settings, store, authority, keys, clock, entropy, mailer, passwords };
         app.ensure_keys().await?;
         Ok(app)
     }
