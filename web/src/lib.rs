@@ -2,7 +2,7 @@
 //! portal under `/my`. Owns extraction and rendering. Knows no SQL and no store.
 
 pub mod device;
-mod door;
+pub mod door;
 pub mod pages;
 mod state;
 
