@@ -1,1 +1,26 @@
-//! store-sqlite
+//! The embedded store: one SQLite file, one thread that writes in groups, a
+//! pool of threads that read snapshots.
+//!
+//! Owns the SQL. Knows no other store and no use case; every rule it keeps is
+//! proved by `store::conformance`.
+
+mod answers;
+mod apply;
+mod devices;
+mod fault;
+mod feed;
+mod layout;
+mod list;
+mod people;
+mod plan;
+mod prune;
+mod queue;
+mod reader;
+mod snapshot;
+mod sqlite_store;
+mod table;
+mod things;
+mod tokens;
+mod writer;
+
+pub use sqlite_store::{SqliteStore, TenantSettings};

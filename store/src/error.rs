@@ -18,6 +18,9 @@ pub enum StoreError {
     },
     /// What is kept does not parse.
     Corrupt(String),
+    /// What was asked breaks the store's contract: a fault of this program, and
+    /// trying again is in vain. Nothing was applied.
+    Misuse(String),
 }
 
 impl fmt::Display for StoreError {
@@ -29,6 +32,7 @@ impl fmt::Display for StoreError {
                 write!(f, "the store has layout {found}, this program knows up to {known}; it was left untouched")
             }
             Self::Corrupt(why) => write!(f, "the store holds something unreadable: {why}"),
+            Self::Misuse(why) => write!(f, "the store was asked for what it cannot do: {why}"),
         }
     }
 }

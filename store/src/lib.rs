@@ -6,6 +6,7 @@
 
 mod change;
 mod commit;
+#[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
 mod feed;

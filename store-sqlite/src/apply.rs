@@ -1,0 +1,291 @@
+//! One commit inside the writer's transaction: guards, changes, raises, events.
+//! Whoever calls it undoes the savepoint when it fails.
+
+use std::collections::HashMap;
+
+use identity::{AnchorKind, Epoch, Epochs, Event, Raise, RecordKey};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use store::{CommitError, Committed, Conflict, Cursor, Raised, StoreError};
+
+use crate::fault::store_error;
+use crate::plan::{Plan, Step};
+use crate::table::{Table, unique_name};
+
+/// What of the head row a commit moves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) number: u64,
+    pub(crate) time: i64,
+    pub(crate) horizon: i64,
+}
+
+/// Applies one commit. `place` is moved; on an error it is for the caller to
+/// put it back.
+pub(crate) fn apply(
+    db: &Connection,
+    generation: &str,
+    place: &mut Place,
+    plan: &Plan,
+) -> Result<Committed, CommitError> {
+    for (guard, table) in &plan.guards {
+        if version(db, table, &guard.key.id)? != guard.version {
+            return Err(conflict(table, &guard.key.id));
+        }
+    }
+    place.time = place.time.max(plan.now);
+    let number = place.number + plan.events.len() as u64;
+    let mut step = Stepper { db, now: plan.now, time: place.time, number, raised: Vec::new(), counted: HashMap::new() };
+    for change in &plan.steps {
+        step.take(change)?;
+    }
+    let raised = step.raised;
+    append(db, generation, place, &plan.events, &raised)?;
+    let cursor = (!plan.events.is_empty()).then(|| Cursor { generation: generation.to_owned(), number });
+    Ok(Committed { raised, cursor })
+}
+
+fn sql(error: rusqlite::Error) -> CommitError {
+    CommitError::Store(store_error(error))
+}
+
+fn conflict(table: &Table, id: &str) -> CommitError {
+    CommitError::Conflict(Conflict::Version(RecordKey { kind: table.kind(), id: id.to_owned() }))
+}
+
+/// Versions and epochs fit SQLite's signed 64 bits for longer than seconds can count.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn version(db: &Connection, table: &Table, id: &str) -> Result<u64, CommitError> {
+    let mut query = db.prepare_cached(&format!("SELECT version FROM {} WHERE id = ?1", table.name)).map_err(sql)?;
+    let found: Option<i64> = query.query_row([id], |row| row.get(0)).optional().map_err(sql)?;
+    Ok(found.map_or(0, i64::unsigned_abs))
+}
+
+struct Stepper<'a> {
+    db: &'a Connection,
+    now: i64,
+    time: i64,
+    /// Of the last event of this commit, which tells what was raised.
+    number: u64,
+    raised: Vec<Raised>,
+    /// How often raises and touches of this commit counted a record up: a write
+    /// beside them still names the version that the decision saw.
+    counted: HashMap<(&'static str, String), u64>,
+}
+
+impl Stepper<'_> {
+    fn take(&mut self, step: &Step) -> Result<(), CommitError> {
+        match step {
+            Step::Write { table, id, version, body } => self.write(table, id, *version, body),
+            Step::Touch { table, id, version } => {
+                let expected = self.expected(table, id, *version);
+                let text = format!("UPDATE {} SET version = version + 1 WHERE id = ?1 AND version = ?2", table.name);
+                self.one(&text, table, id, expected)?;
+                self.count(table, id);
+                Ok(())
+            }
+            Step::Erase { table, id, version } => {
+                let expected = self.expected(table, id, *version);
+                self.one(&format!("DELETE FROM {} WHERE id = ?1 AND version = ?2", table.name), table, id, expected)
+            }
+            Step::Raise(raise) => self.raise(raise),
+            Step::Once { key, until } => self.once(key, *until),
+            Step::Idempotent { key, until, reply } => self.idempotent(key, *until, reply),
+        }
+    }
+
+    fn expected(&self, table: &Table, id: &str, version: u64) -> i64 {
+        signed(version + self.counted.get(&(table.name, id.to_owned())).copied().unwrap_or(0))
+    }
+
+    fn count(&mut self, table: &'static Table, id: &str) {
+        *self.counted.entry((table.name, id.to_owned())).or_default() += 1;
+    }
+
+    fn one(&self, text: &str, table: &Table, id: &str, version: i64) -> Result<(), CommitError> {
+        let changed = self.db.prepare_cached(text).map_err(sql)?.execute(params![id, version]).map_err(sql)?;
+        if changed == 1 { Ok(()) } else { Err(conflict(table, id)) }
+    }
+
+    fn write(&self, table: &Table, id: &str, version: u64, body: &str) -> Result<(), CommitError> {
+        let written = if version == 0 {
+            let text = format!("INSERT INTO {} (id, body) VALUES (?1, ?2)", table.name);
+            self.db.prepare_cached(&text).map_err(sql)?.execute(params![id, body])
+        } else {
+            let name = table.name;
+            let text = format!("UPDATE {name} SET version = version + 1, body = ?2 WHERE id = ?1 AND version = ?3");
+            let expected = self.expected(table, id, version);
+            self.db.prepare_cached(&text).map_err(sql)?.execute(params![id, body, expected])
+        };
+        match written {
+            Ok(1) => self.live_user_code(table, id),
+            Ok(_) => Err(conflict(table, id)),
+            Err(error) => Err(refused(error, table, id)),
+        }
+    }
+
+    /// A user code is unique among pairings that wait and have not expired; a
+    /// dead one does not block, so that no index can say it.
+    fn live_user_code(&self, table: &Table, id: &str) -> Result<(), CommitError> {
+        if table.name != "pairing" {
+            return Ok(());
+        }
+        let mut query = self
+            .db
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM pairing mine JOIN pairing other ON other.user_code = mine.user_code
+                 WHERE mine.id = ?1 AND other.id <> ?1 AND mine.state = 'pending' AND mine.expires_at > ?2
+                 AND other.state = 'pending' AND other.expires_at > ?2)",
+            )
+            .map_err(sql)?;
+        let taken: bool = query.query_row(params![id, self.now], |row| row.get(0)).map_err(sql)?;
+        if taken { Err(CommitError::Conflict(Conflict::Taken("pairing.user_code"))) } else { Ok(()) }
+    }
+
+    fn raise(&mut self, raise: &Raise) -> Result<(), CommitError> {
+        let before = match Table::of_anchor(&raise.anchor) {
+            Some(table) => {
+                record_epochs(self.db, table, &raise.anchor.id)?.ok_or_else(|| conflict(table, &raise.anchor.id))?
+            }
+            None => raised_epochs(self.db, AnchorKind::Token, &raise.anchor.id).map_err(sql)?.unwrap_or_default(),
+        };
+        let after = before.raised(raise.kind, u64::try_from(self.time).unwrap_or(0));
+        let (epoch, end_epoch) = (signed(after.epoch), signed(after.end_epoch));
+        if let Some(table) = Table::of_anchor(&raise.anchor) {
+            let text =
+                format!("UPDATE {} SET version = version + 1, epoch = ?2, end_epoch = ?3 WHERE id = ?1", table.name);
+            let mut update = self.db.prepare_cached(&text).map_err(sql)?;
+            update.execute(params![raise.anchor.id, epoch, end_epoch]).map_err(sql)?;
+            self.count(table, &raise.anchor.id);
+        }
+        self.db
+            .prepare_cached(
+                "INSERT INTO raised (kind, id, epoch, end_epoch, number, at, token_expires)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT DO UPDATE SET epoch = excluded.epoch, end_epoch = excluded.end_epoch,
+                 number = excluded.number, at = excluded.at,
+                 token_expires = max(ifnull(token_expires, excluded.token_expires), excluded.token_expires)",
+            )
+            .map_err(sql)?
+            .execute(params![
+                raise.anchor.kind.code(),
+                raise.anchor.id,
+                epoch,
+                end_epoch,
+                signed(self.number),
+                self.time,
+                raise.token_expires
+            ])
+            .map_err(sql)?;
+        self.raised.retain(|known| known.anchor != raise.anchor);
+        self.raised.push(Raised {
+            anchor: raise.anchor.clone(),
+            epoch: after.epoch,
+            end_epoch: after.end_epoch,
+            number: Some(self.number),
+            at: self.time,
+            token_expires: raise.token_expires,
+        });
+        Ok(())
+    }
+
+    fn once(&self, key: &str, until: i64) -> Result<(), CommitError> {
+        let mut insert = self
+            .db
+            .prepare_cached("INSERT INTO once (key, until) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+            .map_err(sql)?;
+        match insert.execute(params![key, until]).map_err(sql)? {
+            1 => Ok(()),
+            _ => Err(CommitError::Conflict(Conflict::Used)),
+        }
+    }
+
+    /// Two requests under one key: the later loads again and finds the reply.
+    fn idempotent(&self, key: &str, until: i64, reply: &str) -> Result<(), CommitError> {
+        let mut insert = self
+            .db
+            .prepare_cached(
+                "INSERT INTO idempotent (key, until, reply) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE
+                 SET until = excluded.until, reply = excluded.reply WHERE idempotent.until <= ?4",
+            )
+            .map_err(sql)?;
+        match insert.execute(params![key, until, reply, self.now]).map_err(sql)? {
+            1 => Ok(()),
+            _ => Err(CommitError::Conflict(Conflict::Used)),
+        }
+    }
+}
+
+/// Why SQLite would not take a record.
+fn refused(error: rusqlite::Error, table: &Table, id: &str) -> CommitError {
+    let unique = match &error {
+        rusqlite::Error::SqliteFailure(code, message) if code.code == ErrorCode::ConstraintViolation => {
+            match code.extended_code {
+                rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY => return conflict(table, id),
+                rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => message.as_deref().and_then(unique_name),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    unique.map_or_else(|| sql(error), |name| CommitError::Conflict(Conflict::Taken(name)))
+}
+
+fn record_epochs(db: &Connection, table: &Table, id: &str) -> Result<Option<Epochs>, CommitError> {
+    db.prepare_cached(&format!("SELECT epoch, end_epoch FROM {} WHERE id = ?1", table.name))
+        .and_then(|mut query| query.query_row([id], epochs_of).optional())
+        .map_err(sql)
+}
+
+/// The newest raise that is kept of an anchor.
+pub(crate) fn raised_epochs(db: &Connection, kind: AnchorKind, id: &str) -> rusqlite::Result<Option<Epochs>> {
+    db.prepare_cached("SELECT epoch, end_epoch FROM raised WHERE kind = ?1 AND id = ?2")?
+        .query_row([kind.code(), id], epochs_of)
+        .optional()
+}
+
+fn epochs_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Epochs> {
+    let number = |column| row.get::<_, i64>(column).map(|number| Epoch::try_from(number).unwrap_or(0));
+    Ok(Epochs { epoch: number(0)?, end_epoch: number(1)? })
+}
+
+/// Numbers are given inside the commit; the last event tells all that was raised.
+fn append(
+    db: &Connection,
+    generation: &str,
+    place: &mut Place,
+    events: &[Event],
+    raised: &[Raised],
+) -> Result<(), CommitError> {
+    let last = events.len();
+    for (index, event) in events.iter().enumerate() {
+        place.number += 1;
+        let mut data = event.data.clone();
+        data.remove("raised");
+        let tells = index + 1 == last && !raised.is_empty();
+        if tells {
+            let list = raised.iter().map(|it| it.anchor.clone().at(it.epoch).to_string());
+            data.insert("raised".to_owned(), list.collect());
+        }
+        let data = serde_json::to_string(&data)
+            .map_err(|error| StoreError::Misuse(format!("an event cannot be kept: {error}")))?;
+        let era: String = generation.chars().take(10).collect();
+        db.prepare_cached(
+            "INSERT INTO event (number, id, kind, subject, time, raises, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )
+        .map_err(sql)?
+        .execute(params![
+            signed(place.number),
+            format!("evt_{era}{}", place.number),
+            event.kind.as_str(),
+            event.subject,
+            place.time,
+            tells,
+            data
+        ])
+        .map_err(sql)?;
+    }
+    Ok(())
+}

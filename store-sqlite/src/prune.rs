@@ -1,0 +1,108 @@
+//! What is forgotten, and when (every 60 s by the store's time).
+
+use rusqlite::{Connection, params};
+
+use crate::apply::Place;
+
+const DAY: i64 = 86_400;
+/// A token is renewed at most so long after its end, and its row stays a little longer.
+const TOKEN_MEMORY: i64 = 30 * DAY + 120;
+/// A spent code is remembered as long as families live by default; longer where
+/// its own family lives longer.
+const CODE_MEMORY: i64 = 181 * DAY;
+/// Candidates of one kind looked at in one round, so that writers wait little.
+const ROUND: i64 = 5_000;
+
+/// What pruning needs to know and to remember from round to round.
+#[derive(Debug)]
+pub(crate) struct Pruner {
+    /// `max_token_life` of the tenant, seconds.
+    life: i64,
+    /// Where the walk over ended browser sessions stands.
+    sessions: (i64, String),
+}
+
+impl Pruner {
+    pub(crate) fn new(life: i64) -> Self {
+        Self { life, sessions: (i64::MIN, String::new()) }
+    }
+}
+
+pub(crate) fn prune(db: &Connection, pruner: &mut Pruner, place: &mut Place, now: i64) -> rusqlite::Result<()> {
+    place.time = place.time.max(now);
+    let time = place.time;
+    let window = pruner.life + 120;
+    raises(db, place, time - 2 * window)?;
+    let after = |table: &str, column: &str, before: i64| {
+        db.prepare_cached(&format!(
+            "DELETE FROM {table} WHERE {column} IN
+             (SELECT {column} FROM {table} WHERE {column} < ?1 ORDER BY {column} LIMIT ?2)"
+        ))?
+        .execute(params![before, ROUND])
+    };
+    after("once", "until", time)?;
+    after("idempotent", "until", time)?;
+    after("mail_token", "expires_at", time - DAY)?;
+    after("pairing", "expires_at", time - DAY)?;
+    // What hangs from a session or family is dead once its row is gone, so the
+    // row outlives the last token.
+    after("device_session", "expires_at", time - window)?;
+    after("token_family", "expires_at", time - window)?;
+    codes(db, time)?;
+    browser_sessions(db, pruner, time - window)
+}
+
+/// Forgetting a raise moves the horizon: no token made before it is believed.
+/// A token's own row stays as long as the token could be renewed; a raise that
+/// came late stays as long as any other, or the horizon would kill what is young.
+fn raises(db: &Connection, place: &mut Place, before: i64) -> rusqlite::Result<()> {
+    let kept_until = place.time - TOKEN_MEMORY;
+    let dropped: Option<i64> = db
+        .prepare_cached("SELECT max(at) FROM raised WHERE at < ?1 AND (token_expires IS NULL OR token_expires < ?2)")?
+        .query_row(params![before, kept_until], |row| row.get(0))?;
+    if let Some(at) = dropped {
+        place.horizon = place.horizon.max(at);
+        db.prepare_cached("DELETE FROM raised WHERE at < ?1 AND (token_expires IS NULL OR token_expires < ?2)")?
+            .execute(params![before, kept_until])?;
+    }
+    Ok(())
+}
+
+/// A code used a second time ends the family its use began (RFC 6749 §4.1.2), so
+/// it is remembered while that family can live. An unused one ends nothing.
+fn codes(db: &Connection, time: i64) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "DELETE FROM authorization_code WHERE id IN
+         (SELECT id FROM authorization_code WHERE used_at IS NULL AND expires_at < ?1 LIMIT ?2)",
+    )?
+    .execute(params![time - DAY, ROUND])?;
+    db.prepare_cached(
+        "DELETE FROM authorization_code WHERE id IN
+         (SELECT id FROM authorization_code code WHERE used_at IS NOT NULL AND expires_at < ?1 AND NOT EXISTS
+         (SELECT 1 FROM token_family WHERE token_family.id = code.family AND token_family.expires_at > ?2) LIMIT ?3)",
+    )?
+    .execute(params![time - CODE_MEMORY, time, ROUND])?;
+    Ok(())
+}
+
+/// An ended login stays while a family that began in it lives. The walk goes on
+/// where the last round stopped, so that those that stay cost each round little.
+fn browser_sessions(db: &Connection, pruner: &mut Pruner, before: i64) -> rusqlite::Result<()> {
+    let (expires, id) = &pruner.sessions;
+    let candidates: Vec<(i64, String)> = db
+        .prepare_cached(
+            "SELECT expires_at, id FROM browser_session WHERE (expires_at, id) > (?1, ?2) AND expires_at < ?3
+             ORDER BY expires_at, id LIMIT ?4",
+        )?
+        .query_map(params![expires, id, before, ROUND], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (_, id) in &candidates {
+        db.prepare_cached(
+            "DELETE FROM browser_session WHERE id = ?1 AND NOT EXISTS
+             (SELECT 1 FROM token_family WHERE token_family.session = ?1 AND token_family.expires_at > ?2)",
+        )?
+        .execute(params![id, before])?;
+    }
+    pruner.sessions = candidates.into_iter().next_back().unwrap_or((i64::MIN, String::new()));
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! The threads that read. Each answer is one deferred read transaction on a
+//! connection that cannot write, so that it is one snapshot and never waits for
+//! the writer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rusqlite::{Connection, OpenFlags};
+use store::StoreError;
+
+use crate::fault::store_error;
+use crate::queue::Queue;
+
+/// Steps of SQLite's machine between two looks at the counter, and how many such
+/// spans one answer may take: some seconds. A longer reader would keep the log
+/// from being folded into the file.
+const SPAN: i32 = 100_000;
+const SPANS: u32 = 2_000;
+
+/// What a reader is asked; it sends its answer by itself.
+pub(crate) type Question = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
+
+pub(crate) struct Reader {
+    db: Connection,
+    spans: Arc<AtomicU32>,
+}
+
+impl Reader {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut db = Connection::open_with_flags(path, flags).map_err(store_error)?;
+        db.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8000; PRAGMA trusted_schema = OFF;")
+            .map_err(store_error)?;
+        db.busy_timeout(core::time::Duration::from_secs(5)).map_err(store_error)?;
+        db.set_prepared_statement_cache_capacity(128);
+        let spans = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&spans);
+        let too_long = move || counter.fetch_add(1, Ordering::Relaxed) >= SPANS;
+        db.progress_handler(SPAN, Some(too_long)).map_err(store_error)?;
+        Ok(Self { db, spans })
+    }
+
+    /// Answers until the queue is closed and empty.
+    pub(crate) fn run(mut self, queue: &Arc<Queue<Question>>) {
+        while let Some(question) = queue.pop() {
+            self.spans.store(0, Ordering::Relaxed);
+            match self.db.transaction() {
+                Ok(snapshot) => question(Ok(&snapshot)),
+                Err(error) => question(Err(store_error(error))),
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Records out of one read transaction, as typed facts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use identity::{Anchor, AnchorKind, Epochs, Fact, Record, Tenant};
+use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql};
+use serde::de::DeserializeOwned;
+use store::{Head, StoreError, Stored};
+
+use crate::apply::raised_epochs;
+use crate::fault::store_error;
+use crate::table::Table;
+
+pub(crate) const COLUMNS: &str = "id, version, epoch, end_epoch, body";
+
+/// One moment of the store.
+pub(crate) struct Snapshot<'a> {
+    pub(crate) db: &'a Connection,
+    pub(crate) tenant: &'a Arc<Tenant>,
+}
+
+type Load<T> = Result<T, StoreError>;
+
+impl Snapshot<'_> {
+    pub(crate) fn tenant(&self) -> Tenant {
+        Tenant::clone(self.tenant)
+    }
+
+    pub(crate) fn head(&self) -> Load<Head> {
+        let mut query =
+            self.db.prepare_cached("SELECT generation, number, horizon, time FROM head").map_err(store_error)?;
+        query
+            .query_row([], |row| {
+                let number: i64 = row.get(1)?;
+                Ok(Head {
+                    generation: row.get(0)?,
+                    number: number.unsigned_abs(),
+                    horizon: row.get(2)?,
+                    time: row.get(3)?,
+                })
+            })
+            .map_err(store_error)
+    }
+
+    /// One record as it is kept.
+    pub(crate) fn stored(&self, table: &Table, id: &str) -> Load<Option<Stored>> {
+        let text = format!("SELECT {COLUMNS} FROM {} WHERE id = ?1", table.name);
+        let mut query = self.db.prepare_cached(&text).map_err(store_error)?;
+        query.query_row([id], |row| stored(table, row)).optional().map_err(store_error)
+    }
+
+    pub(crate) fn by_id<T: Record + DeserializeOwned>(&self, id: &str) -> Load<Option<Fact<T>>> {
+        self.stored(Table::of(T::KIND)?, id)?.map(Stored::parse).transpose()
+    }
+
+    pub(crate) fn by_some_id<T: Record + DeserializeOwned>(&self, id: Option<&str>) -> Load<Option<Fact<T>>> {
+        id.map_or(Ok(None), |id| self.by_id(id))
+    }
+
+    /// The records for which a condition of ours holds; `condition` is text of
+    /// this crate, never of a request.
+    pub(crate) fn all<T: Record + DeserializeOwned>(&self, condition: &str, values: impl Params) -> Load<Vec<Fact<T>>> {
+        let table = Table::of(T::KIND)?;
+        let text = format!("SELECT {COLUMNS} FROM {} WHERE {condition}", table.name);
+        let mut query = self.db.prepare_cached(&text).map_err(store_error)?;
+        let rows = query.query_map(values, |row| stored(table, row)).map_err(store_error)?;
+        rows.map(|row| row.map_err(store_error)?.parse()).collect()
+    }
+
+    pub(crate) fn one<T: Record + DeserializeOwned>(
+        &self,
+        condition: &str,
+        values: impl Params,
+    ) -> Load<Option<Fact<T>>> {
+        Ok(self.all(condition, values)?.into_iter().next())
+    }
+
+    /// The records of these ids that are there, in the order of ids, each once.
+    pub(crate) fn by_ids<'i, T: Record + DeserializeOwned>(
+        &self,
+        ids: impl IntoIterator<Item = &'i str>,
+    ) -> Load<Vec<Fact<T>>> {
+        let list = id_list(ids);
+        self.all("id IN (SELECT value FROM json_each(?1)) ORDER BY id", [list])
+    }
+
+    pub(crate) fn exists(&self, query: &str, value: &dyn ToSql) -> Load<bool> {
+        let mut query = self.db.prepare_cached(query).map_err(store_error)?;
+        query.exists([value]).map_err(store_error)
+    }
+
+    /// Whether a once key is used up.
+    pub(crate) fn used(&self, key: Option<&str>) -> Load<bool> {
+        key.map_or(Ok(false), |key| self.exists("SELECT 1 FROM once WHERE key = ?1", &key))
+    }
+
+    /// Epochs of an anchor as they are now; `None` where its record is missing.
+    pub(crate) fn epochs(&self, anchor: &Anchor) -> Load<Option<Epochs>> {
+        if let Some(table) = Table::of_anchor(anchor) {
+            let text = format!("SELECT epoch, end_epoch FROM {} WHERE id = ?1", table.name);
+            let mut query = self.db.prepare_cached(&text).map_err(store_error)?;
+            return query.query_row([&anchor.id], |row| epochs(row, 0)).optional().map_err(store_error);
+        }
+        match anchor.kind {
+            AnchorKind::Tenant if anchor.id == self.tenant.generation => Ok(Some(Epochs::default())),
+            AnchorKind::Token => {
+                Ok(Some(raised_epochs(self.db, anchor.kind, &anchor.id).map_err(store_error)?.unwrap_or_default()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn all_epochs<'i>(&self, anchors: impl IntoIterator<Item = &'i Anchor>) -> Load<Vec<Option<Epochs>>> {
+        anchors.into_iter().map(|anchor| self.epochs(anchor)).collect()
+    }
+}
+
+/// Ids as one bound value, each once.
+pub(crate) fn id_list<'i>(ids: impl IntoIterator<Item = &'i str>) -> String {
+    let ids: BTreeSet<&str> = ids.into_iter().collect();
+    serde_json::Value::from_iter(ids).to_string()
+}
+
+fn epochs(row: &Row<'_>, first: usize) -> rusqlite::Result<Epochs> {
+    let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    Ok(Epochs { epoch: number(first)?, end_epoch: number(first + 1)? })
+}
+
+/// A row of [`COLUMNS`]; the id goes back to where the writer took it out.
+pub(crate) fn stored(table: &Table, row: &Row<'_>) -> rusqlite::Result<Stored> {
+    let id: String = row.get(0)?;
+    let version: i64 = row.get(1)?;
+    let kept = row.get_ref(4)?.as_str()?;
+    let rest = kept.strip_prefix('{').unwrap_or(kept);
+    let comma = if rest == "}" { "" } else { "," };
+    let body = format!("{{\"{}\":{}{comma}{rest}", table.id, serde_json::Value::from(id.as_str()));
+    Ok(Stored { id, version: version.unsigned_abs(), epochs: epochs(row, 2)?, body })
+}

@@ -1,0 +1,185 @@
+//! The store itself: opening, closing, and the hop from a task to a thread.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use identity::Tenant;
+use rusqlite::Connection;
+use store::{Answer, StoreError, Waking};
+use tokio::sync::{oneshot, watch};
+
+use crate::fault::store_error;
+use crate::layout;
+use crate::prune::Pruner;
+use crate::queue::Queue;
+use crate::reader::{Question, Reader};
+use crate::snapshot::Snapshot;
+use crate::writer::{Job, Writer};
+
+/// Beyond these, askers are refused instead of kept waiting.
+const WRITES_WAITING: usize = 4_096;
+const READS_WAITING: usize = 4_096;
+
+/// What the store is told about its tenant; the generation is its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantSettings {
+    /// The issuer URL.
+    pub issuer: String,
+    /// The URL of the host that requests client certificates.
+    pub device_url: String,
+    /// No token lives longer, in seconds (180 to 31,536,000): decides how long
+    /// raises are kept.
+    pub max_token_life: i64,
+}
+
+/// The embedded store: one file, its log beside it.
+pub struct SqliteStore {
+    pub(crate) tenant: Arc<Tenant>,
+    writes: Arc<Queue<Job>>,
+    reads: Arc<Queue<Question>>,
+    woken: watch::Receiver<u64>,
+    readers: Mutex<Vec<JoinHandle<()>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SqliteStore {
+    /// Opens the store at a path and makes it where there is none. Its folder
+    /// must exist. Blocks for as long as migrations take.
+    ///
+    /// # Errors
+    /// [`StoreError::TooNew`] for a file of a newer program, which stays as it
+    /// is; [`StoreError::Corrupt`] for a file that is none of ours;
+    /// [`StoreError::CannotWrite`] or [`StoreError::Unavailable`] where the file
+    /// cannot be written or opened.
+    pub fn open(path: impl AsRef<Path>, settings: TenantSettings) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        layout::inspect(path)?;
+        let mut db = Connection::open(path).map_err(store_error)?;
+        db.busy_timeout(core::time::Duration::from_secs(5)).map_err(store_error)?;
+        db.set_prepared_statement_cache_capacity(256);
+        db.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32000;
+             PRAGMA wal_autocheckpoint = 4000; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;",
+        )
+        .map_err(store_error)?;
+        let (generation, place) = layout::migrate(&mut db)?;
+        let tenant = Arc::new(Tenant {
+            issuer: settings.issuer,
+            device_url: settings.device_url,
+            generation: generation.clone(),
+            max_token_life: settings.max_token_life,
+        });
+        let (sender, woken) = watch::channel(0);
+        let pruner = Pruner::new(settings.max_token_life);
+        let writer = Writer { db, generation, place, pruner, woken: sender };
+        let store = Self {
+            tenant,
+            writes: Arc::new(Queue::new(WRITES_WAITING)),
+            reads: Arc::new(Queue::new(READS_WAITING)),
+            woken,
+            readers: Mutex::default(),
+            writer: Mutex::default(),
+        };
+        store.start(path, writer)?;
+        Ok(store)
+    }
+
+    fn start(&self, path: &Path, writer: Writer) -> Result<(), StoreError> {
+        let count = thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+        for _ in 0..count {
+            let reader = Reader::open(path)?;
+            let reads = Arc::clone(&self.reads);
+            let thread = spawn("store-reader", move || reader.run(&reads))?;
+            lock(&self.readers).push(thread);
+        }
+        let writes = Arc::clone(&self.writes);
+        *lock(&self.writer) = Some(spawn("store-writer", move || writer.run(&writes))?);
+        Ok(())
+    }
+
+    /// Answers what waits, takes nothing new, folds the log into the file and
+    /// ends the threads. Blocks until that is done; a second call does nothing.
+    pub fn close(&self) {
+        self.reads.close();
+        core::mem::take(&mut *lock(&self.readers)).into_iter().for_each(join);
+        // The last connection to go is the one that can fold the log.
+        self.writes.close();
+        lock(&self.writer).take().into_iter().for_each(join);
+    }
+
+    pub(crate) fn write(&self, job: Job) -> Result<(), StoreError> {
+        self.writes.push(job)
+    }
+
+    pub(crate) fn waking(&self) -> Box<dyn Waking> {
+        let mut woken = self.woken.clone();
+        woken.mark_unchanged();
+        Box::new(Follower(woken))
+    }
+
+    /// One hop to a reader and back.
+    pub(crate) fn read<T: Send + 'static>(
+        &self,
+        load: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let (reply, answer) = oneshot::channel();
+        let tenant = Arc::clone(&self.tenant);
+        let question: Question = Box::new(move |db| {
+            let result = db.and_then(|db| load(&Snapshot { db, tenant: &tenant }));
+            // Nobody waits any more: the answer is not needed.
+            let _ = reply.send(result);
+        });
+        let asked = self.reads.push(question);
+        Box::pin(async move {
+            asked?;
+            answer.await.map_err(|_| gone())?
+        })
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map_err(|error| StoreError::Unavailable(format!("no thread for it: {error}")))
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a thread of the store ended by a panic");
+    }
+}
+
+/// Nothing panics while these are held.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The thread ended before it answered.
+pub(crate) fn gone() -> StoreError {
+    StoreError::Unavailable("it ended before it answered".to_owned())
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl core::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SqliteStore").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+struct Follower(watch::Receiver<u64>);
+
+impl Waking for Follower {
+    fn woken(&mut self) -> core::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            if self.0.changed().await.is_err() {
+                // The store is closed: nothing will be committed any more.
+                core::future::pending::<()>().await;
+            }
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! Which kinds of records there are, and what their unique names are called.
+
+use identity::{Anchor, AnchorKind, Kind};
+use store::StoreError;
+
+/// A table of records: its name is that of the kind, never text from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    /// What the record calls its id in JSON.
+    pub(crate) id: &'static str,
+    /// Columns that a list can compare without reading the body.
+    pub(crate) text_columns: &'static [&'static str],
+}
+
+const fn table(name: &'static str, text_columns: &'static [&'static str]) -> Table {
+    Table { name, id: "id", text_columns }
+}
+
+const TABLES: [Table; 19] = [
+    table("product", &["model"]),
+    table("trust_anchor", &["product", "thumbprint"]),
+    table("device", &["product", "serial", "mac", "external_id"]),
+    table("credential", &["device", "key_thumbprint"]),
+    table("account", &["external_id"]),
+    table("user", &["email"]),
+    table("passkey", &["user", "credential_id"]),
+    table("asset", &["device", "account"]),
+    table("bond", &["state"]),
+    table("browser_session", &["user", "secret"]),
+    table("device_session", &["device", "credential"]),
+    table("mail_token", &[]),
+    table("import", &[]),
+    table("client", &[]),
+    table("consent", &["user", "client"]),
+    table("authorization_code", &["family"]),
+    table("token_family", &["user", "session", "device", "asset", "bond"]),
+    table("pairing", &["user_code"]),
+    Table { name: "signing_key", id: "kid", text_columns: &[] },
+];
+
+impl Table {
+    /// The table of a kind.
+    pub(crate) fn of(kind: Kind) -> Result<&'static Self, StoreError> {
+        TABLES
+            .iter()
+            .find(|table| table.name == kind.0)
+            .ok_or_else(|| StoreError::Misuse(format!("there is no kind of record `{}`", kind.0)))
+    }
+
+    /// Where the record behind an anchor is kept; a tenant, a ruleset and a
+    /// token have none.
+    pub(crate) fn of_anchor(anchor: &Anchor) -> Option<&'static Self> {
+        let name = match anchor.kind {
+            AnchorKind::Product => "product",
+            AnchorKind::TrustAnchor => "trust_anchor",
+            AnchorKind::Client => "client",
+            AnchorKind::User => "user",
+            AnchorKind::Account => "account",
+            AnchorKind::Asset => "asset",
+            AnchorKind::Device => "device",
+            AnchorKind::Credential => "credential",
+            AnchorKind::Bond => "bond",
+            AnchorKind::Consent => "consent",
+            AnchorKind::Session if anchor.id.starts_with(identity::DeviceSessionId::PREFIX) => "device_session",
+            AnchorKind::Session => "browser_session",
+            AnchorKind::Family => "token_family",
+            AnchorKind::Tenant | AnchorKind::Ruleset | AnchorKind::Token => return None,
+        };
+        TABLES.iter().find(|table| table.name == name)
+    }
+
+    /// The kind of its records.
+    pub(crate) fn kind(&self) -> Kind {
+        Kind(self.name)
+    }
+}
+
+/// First column of each unique index, and what a conflict about it is called.
+const UNIQUE: [(&str, &str); 14] = [
+    ("product.model", "product.model"),
+    ("trust_anchor.product", "trust_anchor.thumbprint"),
+    ("device.serial", "device.serial"),
+    ("device.mac", "device.mac"),
+    ("device.external_id", "device.external_id"),
+    ("credential.key_thumbprint", "credential.key_thumbprint"),
+    ("credential.certificate_thumbprint", "credential.certificate_thumbprint"),
+    ("credential.certificate_serial", "credential.certificate_serial"),
+    ("account.external_id", "account.external_id"),
+    ("user.email", "user.email"),
+    ("passkey.credential_id", "passkey.credential_id"),
+    ("asset.device", "asset.device"),
+    ("browser_session.secret", "browser_session.secret"),
+    ("consent.user", "consent.client"),
+];
+
+/// What is taken, out of SQLite's message `UNIQUE constraint failed: table.column, …`.
+pub(crate) fn unique_name(message: &str) -> Option<&'static str> {
+    let column = message.rsplit_once(": ")?.1.split(',').next()?.trim();
+    UNIQUE.iter().find(|(first, _)| *first == column).map(|(_, name)| *name)
+}

@@ -1,0 +1,169 @@
+//! The one thread that writes. It takes what waits, puts each commit into a
+//! savepoint of its own, and pays one fsync for all of them.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, TransactionBehavior};
+use store::{CommitError, Committed, Head, StoreError};
+use tokio::sync::{oneshot, watch};
+
+use crate::apply::{Place, apply};
+use crate::fault::{ends_group, store_error};
+use crate::plan::Plan;
+use crate::prune::{Pruner, prune};
+use crate::queue::Queue;
+
+/// More in one group would only make the first of them wait.
+const GROUP: usize = 512;
+
+pub(crate) enum Job {
+    Commit(Plan, oneshot::Sender<Result<Committed, CommitError>>),
+    Prune(i64, oneshot::Sender<Result<Head, StoreError>>),
+}
+
+pub(crate) struct Writer {
+    pub(crate) db: Connection,
+    pub(crate) generation: String,
+    pub(crate) place: Place,
+    pub(crate) pruner: Pruner,
+    pub(crate) woken: watch::Sender<u64>,
+}
+
+/// What will be answered once the group is durable.
+enum Outcome {
+    Commit(oneshot::Sender<Result<Committed, CommitError>>, Result<Committed, CommitError>),
+    Prune(oneshot::Sender<Result<Head, StoreError>>),
+}
+
+impl Writer {
+    /// Works until the queue is closed and empty; what was taken is in the file
+    /// itself afterwards, so that it can be copied as one.
+    pub(crate) fn run(mut self, queue: &Arc<Queue<Job>>) {
+        loop {
+            let jobs = queue.drain(GROUP);
+            if jobs.is_empty() {
+                break;
+            }
+            self.group(jobs);
+        }
+        if let Err(error) = self.checkpoint() {
+            tracing::warn!(%error, "the log of the store was not folded into its file; the next start does it");
+        }
+    }
+
+    pub(crate) fn checkpoint(&self) -> Result<(), StoreError> {
+        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(store_error)
+    }
+
+    fn group(&mut self, jobs: Vec<Job>) {
+        let pruned = jobs.iter().any(|job| matches!(job, Job::Prune(..)));
+        let before = self.place;
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        match self.write(jobs, &mut outcomes) {
+            Ok(()) => {
+                let head = self.head();
+                for outcome in outcomes {
+                    // A caller that has gone away lost its answer, not its commit.
+                    let _ = match outcome {
+                        Outcome::Commit(reply, result) => reply.send(result).is_ok(),
+                        Outcome::Prune(reply) => reply.send(Ok(head.clone())).is_ok(),
+                    };
+                }
+                self.woken.send_modify(|count| *count = count.wrapping_add(1));
+            }
+            Err(error) => {
+                self.place = before;
+                for outcome in outcomes {
+                    let _ = match outcome {
+                        Outcome::Commit(reply, _) => reply.send(Err(CommitError::Store(again(&error)))).is_ok(),
+                        Outcome::Prune(reply) => reply.send(Err(again(&error))).is_ok(),
+                    };
+                }
+            }
+        }
+        if pruned && let Err(error) = self.checkpoint() {
+            tracing::warn!(%error, "the log of the store was not folded into its file; it is tried again");
+        }
+    }
+
+    fn head(&self) -> Head {
+        let Place { number, time, horizon } = self.place;
+        Head { generation: self.generation.clone(), number, horizon, time }
+    }
+
+    /// On an error the whole group is undone; every job has its outcome, so that
+    /// each can be told.
+    fn write(&mut self, jobs: Vec<Job>, outcomes: &mut Vec<Outcome>) -> Result<(), StoreError> {
+        let group = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error);
+        let mut failure = group.as_ref().err().map(again);
+        let mut dirty = false;
+        for job in jobs {
+            match job {
+                Job::Commit(plan, reply) => {
+                    let result = match (&group, &failure) {
+                        (Ok(group), None) => commit_one(group, &self.generation, &mut self.place, &plan),
+                        _ => Ok(Committed::default()),
+                    };
+                    match &result {
+                        Err(CommitError::Store(error)) if ends_group(error) => failure = Some(again(error)),
+                        Ok(_) => dirty = true,
+                        Err(_) => {}
+                    }
+                    outcomes.push(Outcome::Commit(reply, result));
+                }
+                Job::Prune(now, reply) => {
+                    if let (Ok(group), None) = (&group, &failure) {
+                        failure = prune(group, &mut self.pruner, &mut self.place, now).err().map(store_error);
+                        dirty = true;
+                    }
+                    outcomes.push(Outcome::Prune(reply));
+                }
+            }
+        }
+        match (group, failure) {
+            (_, Some(error)) | (Err(error), None) => Err(error),
+            (Ok(group), None) if !dirty => group.rollback().map_err(store_error),
+            (Ok(group), None) => {
+                let number = i64::try_from(self.place.number).unwrap_or(i64::MAX);
+                group
+                    .prepare_cached("UPDATE head SET number = ?1, horizon = ?2, time = ?3")
+                    .and_then(|mut update| update.execute((number, self.place.horizon, self.place.time)))
+                    .map_err(store_error)?;
+                group.commit().map_err(store_error)
+            }
+        }
+    }
+}
+
+/// One commit in its savepoint: whole, or as if it had never been asked for.
+fn commit_one(group: &Connection, generation: &str, place: &mut Place, plan: &Plan) -> Result<Committed, CommitError> {
+    let savepoint = |text: &str| {
+        let done = group.prepare_cached(text).and_then(|mut statement| statement.execute([]));
+        done.map_err(|error| CommitError::Store(store_error(error)))
+    };
+    let before = *place;
+    savepoint("SAVEPOINT one")?;
+    let result = apply(group, generation, place, plan);
+    if result.is_err() {
+        *place = before;
+        // A full disk ends the transaction by itself: nothing to return to, and
+        // the group falls with it.
+        if group.is_autocommit() {
+            return result;
+        }
+        savepoint("ROLLBACK TO one")?;
+    }
+    savepoint("RELEASE one")?;
+    result
+}
+
+/// The same failure for each who waits.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(why) => StoreError::Unavailable(why.clone()),
+        StoreError::CannotWrite(why) => StoreError::CannotWrite(why.clone()),
+        StoreError::TooNew { found, known } => StoreError::TooNew { found: *found, known: *known },
+        StoreError::Corrupt(why) => StoreError::Corrupt(why.clone()),
+        StoreError::Misuse(why) => StoreError::Misuse(why.clone()),
+    }
+}
