@@ -52,7 +52,6 @@ error-password-too-long = Use a shorter password.
 error-password-known = Many people use this password, so it is tried first. Choose another.
 error-password-wrong = That is not your password. Try again.
 error-sign-in-wrong = E-mail address and password do not fit together. Try again, or set a new password.
-error-passkey-wrong = The passkey was not accepted. Try again, or use your password.
 error-code-missing = Write the code that your device shows.
 error-code-wrong = No device waits with this code. Compare it with the display; if it is old, start again on the device.
 
@@ -95,7 +94,7 @@ sign-out-lead = Only this browser is signed out. Your things keep working.
 sign-out-button = Sign out
 signed-out-title = You are signed out
 signed-out-body = Your things keep working. Sign in again whenever you like.
-passkey-failed = The passkey did not work. Try again, or use your password.
+passkey-failed = The passkey did not work. Try again.
 passkey-add-failed = The passkey was not added. Try again.
 
 ## Recover

@@ -132,7 +132,7 @@ fn entry() -> Result<Rendered, askama::Error> {
         ),
         ("sign-in-again", again(true, None).render()?),
         ("sign-in-again-wrong", again(true, Some(FieldError::PasswordWrong)).render()?),
-        ("sign-in-again-passkey", again(false, Some(FieldError::PasskeyWrong)).render()?),
+        ("sign-in-again-passkey", again(false, None).render()?),
         ("recover", Recover { frame: outside(), email: Field::default() }.render()?),
         ("recover-password", new_password(None).render()?),
         ("recover-password-wrong", new_password(Some(FieldError::PasswordKnown)).render()?),
@@ -176,8 +176,8 @@ fn asking() -> Result<Rendered, askama::Error> {
         frame: adam(),
         code: of("WDJB-MJHT"),
         icon: Icon::Speaker,
-        device: of("Acme One"),
-        product: of("speaker"),
+        device: of("Kitchen speaker"),
+        product: of("Acme One"),
         serial_tail: of("000123"),
         client: of("Acme speaker software"),
         asked_from: asked_from.map(str::to_owned),
@@ -401,7 +401,7 @@ fn notices() -> Result<Rendered, askama::Error> {
     ];
     let mut all = Vec::new();
     for (name, outcome) in outcomes {
-        let reference = (outcome.status() >= 400).then(|| of("7F3K-91QD"));
+        let reference = matches!(outcome, Outcome::Fault | Outcome::AppRequestWrong).then(|| of("7F3K-91QD"));
         all.push((name, Notice { frame: outside(), outcome, reference }.render()?));
     }
     Ok(all)

@@ -7,8 +7,7 @@ use super::frame::Frame;
 
 /// An app asks; the person decides. Not shown when nothing new is asked.
 ///
-/// The answer's CSP must name the app's own origin in `form-action` beside `'self'`, because
-/// browsers apply it to the redirect that follows the post.
+/// Goes out under [`super::csp::consent_policy`].
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub struct Consent {
@@ -31,7 +30,7 @@ pub struct Consent {
 /// An authorization response on its way to the app (OAuth 2.0 Form Post Response Mode §2):
 /// a form that a script submits, with a button for browsers without script.
 ///
-/// The answer's CSP must allow `action`'s origin in `form-action` and `nonce` in `script-src`.
+/// Goes out under [`super::csp::form_post_policy`].
 #[derive(Template)]
 #[template(path = "form_post.html")]
 pub struct FormPost {

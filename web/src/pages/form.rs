@@ -44,8 +44,6 @@ pub enum FieldError {
     PasswordWrong,
     /// E-mail and password do not fit together, or there is no such account: one sentence for both.
     SignInWrong,
-    /// The passkey was not accepted.
-    PasskeyWrong,
     /// No code given.
     CodeMissing,
     /// No device waits with this code: mistyped, unknown or expired, one sentence for all.
@@ -65,7 +63,6 @@ impl FieldError {
             Self::PasswordKnown => "error-password-known",
             Self::PasswordWrong => "error-password-wrong",
             Self::SignInWrong => "error-sign-in-wrong",
-            Self::PasskeyWrong => "error-passkey-wrong",
             Self::CodeMissing => "error-code-missing",
             Self::CodeWrong => "error-code-wrong",
         }

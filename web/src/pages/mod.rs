@@ -6,6 +6,7 @@
 
 pub mod assets;
 pub mod consent;
+pub mod csp;
 pub mod entry;
 pub mod form;
 pub mod frame;
