@@ -12,9 +12,20 @@ pub mod call_home;
 pub mod claiming;
 pub mod device_session;
 pub mod end_bond;
+pub mod household;
 pub mod import_line;
 pub mod lifecycle;
+mod mailed_link;
+pub mod passkey;
+pub mod password;
+pub mod person;
+pub mod recovery;
+pub mod session;
+pub mod sign_in;
+pub mod sign_up;
 mod title;
+
+pub use mailed_link::{MAIL_BRAKE, life as link_life};
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -90,6 +90,9 @@ pub struct User {
     /// Argon2id hash in PHC form; `None` until one is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<PasswordHash>,
+    /// When it was last set, seconds: links sent before cannot set it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_set_at: Option<i64>,
     /// Whether they may sign in.
     pub state: UserState,
     /// The household made at sign-up, where their new things go.

@@ -12,8 +12,8 @@ use crate::facts::{DeviceFacts, OwnedFacts};
 use crate::trust_anchor::TrustAnchorState;
 use crate::user::{Email, PasswordHash, UserState};
 use crate::{
-    Account, Asset, Bond, Change, Credential, Decision, Device, DeviceSession, Epochs, Fact, Product, Tenant,
-    TrustAnchor, User,
+    Account, Asset, Bond, BrowserSession, Change, Credential, Decision, Device, DeviceSession, Digest, Epochs, Fact,
+    Passkey, Product, Tenant, TrustAnchor, User,
 };
 
 pub(crate) const NOW: i64 = 1_750_000_000;
@@ -167,6 +167,7 @@ pub(crate) fn user(id: &str) -> User {
         email: Email::parse(&format!("{id}@example.com")).unwrap(),
         name: "Adam".into(),
         password: Some(PasswordHash("hash-1".into())),
+        password_set_at: None,
         state: UserState::Active,
         account: "acc_home".parse().unwrap(),
         contact_id: Some("C-1".into()),
@@ -176,6 +177,30 @@ pub(crate) fn user(id: &str) -> User {
         claims: Map::new(),
         created_at: NOW - 1000,
         updated_at: NOW - 1000,
+    }
+}
+
+pub(crate) fn session(id: &str, user: &str) -> BrowserSession {
+    BrowserSession {
+        id: id.parse().unwrap(),
+        secret: Digest::from_base64url(format!("secret-{id}")),
+        user: user.parse().unwrap(),
+        authenticated_at: NOW - 60,
+        methods: vec!["pwd".into()],
+        seen_at: NOW - 60,
+        expires_at: NOW + 86_400,
+        agent: "Browser".into(),
+    }
+}
+
+pub(crate) fn passkey(id: &str, user: &str) -> Passkey {
+    Passkey {
+        id: id.parse().unwrap(),
+        user: user.parse().unwrap(),
+        name: "Phone".into(),
+        credential_id: format!("cred-{id}"),
+        credential: json!({"counter": 1}),
+        created_at: NOW - 1000,
     }
 }
 
@@ -189,6 +214,27 @@ pub(crate) fn owned() -> OwnedFacts {
         device: Some(device_facts(DeviceState::Active)),
         asset: Some(fact(asset())),
         account: Some(fact(account("acc_home"))),
+    }
+}
+
+pub(crate) fn new_session() -> crate::rule::session::NewSession {
+    crate::rule::session::NewSession {
+        id: "ses_new".parse().unwrap(),
+        secret: Digest::from_base64url("secret-new"),
+        agent: "Browser".into(),
+    }
+}
+
+pub(crate) fn new_person() -> crate::rule::sign_up::NewPerson {
+    crate::rule::sign_up::NewPerson {
+        user: "u_new".parse().unwrap(),
+        account: "acc_new".parse().unwrap(),
+        membership: "bnd_new".parse().unwrap(),
+        email: Email::parse("new@example.com").unwrap(),
+        name: "Adam".into(),
+        household: "Adam's home".into(),
+        password: Some(PasswordHash("hash-new".into())),
+        locale: None,
     }
 }
 
