@@ -296,11 +296,13 @@ fn let_in(
         decision = decision.change(device.rewrite(enrolled)).event(event);
     }
     let replaced = facts.session.as_ref().map(|old| old.id.as_str().to_owned());
-    if let Some(old) = &facts.session {
-        decision = decision
+    decision = match &facts.session {
+        Some(old) => decision
             .change(Raise::end(AnchorKind::Session, old.id.as_str()))
-            .change(Change::Erase { key: old.key(), version: old.version });
-    }
+            .change(Change::Erase { key: old.key(), version: old.version }),
+        // Of two first calls at once the second sees the session of the first.
+        None => decision.change(Change::Touch { key: credential.key(), version: credential.version }),
+    };
     let session = DeviceSession {
         id: request.session.clone(),
         device: device.id.clone(),

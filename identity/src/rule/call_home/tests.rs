@@ -125,6 +125,16 @@ fn calling_again_replaces_the_session_of_the_same_credential() {
 }
 
 #[test]
+fn two_first_calls_at_once_leave_one_session() {
+    for state in [DeviceState::Registered, DeviceState::Enrolled] {
+        let first = decide(&request(), &facts(state), NOW);
+        let other = CallHome { session: "ds_other".parse().unwrap(), ..request() };
+        assert!(second_conflicts(&first, &decide(&other, &facts(state), NOW)));
+        assert!(writes_nothing_twice(&first));
+    }
+}
+
+#[test]
 fn every_state_of_the_lifecycle_answers_as_its_table_says() {
     for state in [DeviceState::Registered, DeviceState::Enrolled, DeviceState::Active] {
         assert!(decide(&request(), &facts(state), NOW).reply.is_ok(), "{state:?}");
