@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::workshop::{Failure, Workshop, answer, read, succeed, watch};
-use crate::{alone, interop, spec_map, tools};
+use crate::workshop::{Failure, Workshop, answer, package_of, read, succeed, watch};
+use crate::{alone, fuzz, interop, spec_map, tools};
 
 /// How a step ended when it did not fail.
 pub(crate) enum Outcome {
@@ -118,7 +118,14 @@ fn minutes(time: Duration) -> String {
 }
 
 fn fmt(shop: &Workshop) -> Result<Outcome, Failure> {
-    succeed(&mut shop.cargo("fmt --all --check")).map(passed)
+    succeed(&mut shop.cargo("fmt --all --check"))?;
+    // The fuzz targets are no members of the workspace.
+    let targets = fuzz::targets(shop);
+    let files = targets.iter().map(|name| format!("fuzz/fuzz_targets/{name}.rs"));
+    if targets.is_empty() {
+        return Ok(passed(()));
+    }
+    succeed(shop.command("rustfmt", "--check --edition 2024").args(files)).map(passed)
 }
 
 fn clippy(shop: &Workshop) -> Result<Outcome, Failure> {
@@ -136,7 +143,7 @@ fn deny(shop: &Workshop) -> Result<Outcome, Failure> {
 }
 
 fn layers(shop: &Workshop) -> Result<Outcome, Failure> {
-    cargo_deny(shop, "--config layers.toml check bans").map(passed)
+    cargo_deny(shop, "--config layers.toml check -A unused-wrapper bans").map(passed)
 }
 
 fn cargo_deny(shop: &Workshop, words: &str) -> Result<(), Failure> {
@@ -151,8 +158,8 @@ fn cargo_deny(shop: &Workshop, words: &str) -> Result<(), Failure> {
 /// that, the crate must say `no_std` and no dependency of its core may ask for `std`.
 fn core(shop: &Workshop) -> Result<Outcome, Failure> {
     let mut checked = Vec::new();
-    for (package, folder) in [("keyfob-jose", "jose"), ("keyfob-device", "device")] {
-        let folder = shop.root.join(folder);
+    for name in ["jose", "device"] {
+        let (package, folder) = (package_of(name), shop.root.join(name));
         if !read(&folder.join("Cargo.toml"))?.contains("\n[features]") {
             continue;
         }
@@ -201,11 +208,7 @@ pub(crate) fn test(shop: &Workshop, arguments: &[String]) -> Result<(), Failure>
     let Some((name, filter)) = arguments.split_first() else {
         return run_tests(shop).map(drop);
     };
-    let package = match name.as_str() {
-        "jose" | "device" => format!("keyfob-{name}"),
-        other => other.to_owned(),
-    };
-    let mut command = shop.cargo(&format!("test --no-fail-fast -p {package}"));
+    let mut command = shop.cargo(&format!("test --no-fail-fast -p {}", package_of(name)));
     if !filter.is_empty() {
         command.arg("--").args(filter);
     }

@@ -21,7 +21,8 @@ pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> 
     succeed(&mut shop.command(&fuzz, &words))
 }
 
-fn targets(shop: &Workshop) -> Vec<String> {
+/// The names of all targets, sorted.
+pub(crate) fn targets(shop: &Workshop) -> Vec<String> {
     let Ok(folder) = std::fs::read_dir(shop.root.join("fuzz").join("fuzz_targets")) else {
         return Vec::new();
     };

@@ -61,7 +61,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         "test" => check::test(&shop, rest),
         "interop" => interop::run(&shop, rest),
         "fuzz" => fuzz::run(&shop, rest),
-        "bench" => bench::run(rest),
+        "bench" => bench::run(&shop, rest),
         "spec-map" => spec_map::run(&shop).map(|note| println!("{note}")),
         other => Err(Failure::new(format!("no command `{other}`\n\n{}", usage()))),
     }

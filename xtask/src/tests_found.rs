@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::spec_map::plain;
-use crate::workshop::{Failure, read};
+use crate::workshop::{Failure, folders, read};
 
 /// Every test of every crate at the root, as `crate::path::name`.
 pub(crate) fn tests_of_workspace(root: &Path) -> Result<BTreeSet<String>, Failure> {
@@ -25,11 +25,6 @@ pub(crate) fn tests_of_workspace(root: &Path) -> Result<BTreeSet<String>, Failur
         }
     }
     Ok(found)
-}
-
-fn folders(root: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
-    let entries = std::fs::read_dir(root).map_err(|e| Failure::new(format!("reading {}: {e}", root.display())))?;
-    Ok(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
 }
 
 fn walk(folder: &Path, module: &str, found: &mut BTreeSet<String>) -> Result<(), Failure> {

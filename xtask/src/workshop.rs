@@ -133,6 +133,20 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|e| Failure::new(format!("reading {}: {e}", path.display())))
 }
 
+/// The folders directly under one.
+pub(crate) fn folders(root: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = std::fs::read_dir(root).map_err(|e| Failure::new(format!("reading {}: {e}", root.display())))?;
+    Ok(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
+}
+
+/// The package in a crate's folder: what is published apart bears the product's name.
+pub(crate) fn package_of(folder: &str) -> String {
+    match folder {
+        "jose" | "device" => format!("keyfob-{folder}"),
+        other => other.to_owned(),
+    }
+}
+
 fn not_started(command: &Command, error: &std::io::Error) -> Failure {
     Failure::new(format!("`{}` could not be run: {error}", spelled(command)))
 }
