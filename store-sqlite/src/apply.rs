@@ -122,7 +122,13 @@ impl Stepper<'_> {
         match written {
             Ok(1) => self.live_user_code(table, id),
             Ok(_) => Err(conflict(table, id)),
-            Err(error) => Err(refused(error, table, id)),
+            Err(error) => match refused(error, table, id) {
+                // The record stands against itself: what matters is that it exists.
+                CommitError::Conflict(Conflict::Taken(_)) if version == 0 && self::version(self.db, table, id)? > 0 => {
+                    Err(conflict(table, id))
+                }
+                refusal => Err(refusal),
+            },
         }
     }
 

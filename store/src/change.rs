@@ -46,3 +46,27 @@ impl From<oauth::Change> for Change {
         }
     }
 }
+
+macro_rules! from_write {
+    ($($kind:ident: $($record:ty),*;)*) => {
+        $($(impl From<identity::Write<$record>> for Change {
+            fn from(write: identity::Write<$record>) -> Self {
+                Self::$kind(write.into())
+            }
+        })*)*
+    };
+}
+
+from_write! {
+    Identity: identity::Product, identity::TrustAnchor, identity::Device, identity::Credential, identity::Account,
+        identity::User, identity::Passkey, identity::Asset, identity::Bond, identity::BrowserSession,
+        identity::DeviceSession, identity::MailToken, identity::Import;
+    OAuth: oauth::Client, oauth::Consent, oauth::AuthorizationCode, oauth::TokenFamily, oauth::Pairing,
+        oauth::SigningKey;
+}
+
+impl From<identity::Raise> for Change {
+    fn from(raise: identity::Raise) -> Self {
+        Self::Identity(raise.into())
+    }
+}

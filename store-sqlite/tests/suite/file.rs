@@ -8,7 +8,7 @@ pub(crate) fn settings() -> TenantSettings {
     TenantSettings {
         issuer: "https://id.example".to_owned(),
         device_url: "https://device.id.example".to_owned(),
-        max_token_life: 86_400,
+        max_token_life: store::conformance::MAX_TOKEN_LIFE,
     }
 }
 
