@@ -1,8 +1,7 @@
 //! The configuration: one TOML file, one section per file here.
 //!
 //! Owns: what may be set, defaults, and telling every mistake at once. Each part
-//! of the server is given its own section alone. `docs/guide/configuration.md`
-//! is `keyfob config example`.
+//! of the server is given its own section alone.
 
 use std::cell::RefCell;
 use std::fmt;

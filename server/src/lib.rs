@@ -2,6 +2,7 @@
 //! telemetry and the command line. Wires the other rooms together; has no
 //! business rules of its own.
 
+pub mod command;
 pub mod config;
 pub mod data;
 pub mod health;
@@ -10,3 +11,4 @@ pub mod port;
 pub mod serve;
 pub mod telemetry;
 pub mod tls;
+mod wiring;

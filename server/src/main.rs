@@ -1,2 +1,7 @@
-//! The binary.
-fn main() {}
+//! The binary `keyfob`; see `server::command`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    server::command::run()
+}

@@ -16,11 +16,13 @@ mod identity;
 mod possession;
 mod self_made;
 mod spki;
+mod tickets;
 
 pub use identity::{Reloaded, ServerIdentity, TlsError};
 pub use possession::{MAX_CHAIN_BYTES, MAX_CHAIN_CERTIFICATES};
 
 use possession::PossessionOnly;
+use tickets::SmallTickets;
 
 /// What a listener asks of its peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,7 @@ pub fn server_config(identity: &Arc<ServerIdentity>, asks: Asks) -> Result<Arc<S
     // A ticket carries the client's chain, so a resumed session has the same peer. Its key lives
     // in this process and changes by itself. Early data is never taken: it can be replayed
     // (RFC 8446 §8).
-    config.ticketer = Ticketer::new().map_err(TlsError::Library)?;
+    config.ticketer = Arc::new(SmallTickets(Ticketer::new().map_err(TlsError::Library)?));
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
 }

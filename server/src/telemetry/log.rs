@@ -3,7 +3,6 @@
 use tracing::Subscriber;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::{Level, Log, LogFormat};
 
@@ -22,11 +21,8 @@ pub(super) fn subscriber<W>(config: &Log, writer: W) -> Box<dyn Subscriber + Sen
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter(config.level))
-        .with_span_events(FmtSpan::NONE)
-        .with_target(false)
-        .with_writer(writer);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter(config.level)).with_target(false).with_writer(writer);
     match config.format {
         LogFormat::Json => Box::new(builder.json().flatten_event(true).with_span_list(false).finish()),
         LogFormat::Text => Box::new(builder.with_ansi(false).finish()),

@@ -10,9 +10,8 @@ use super::spki::subject_public_key_info;
 
 /// Most certificates of a chain, the leaf included.
 pub const MAX_CHAIN_CERTIFICATES: usize = 5;
-/// Most bytes of a chain. Below 64 KiB by so much that a ticket holding it stays below 64 KiB,
-/// the most a ticket may have (RFC 8446 §4.6.1).
-pub const MAX_CHAIN_BYTES: usize = 60 * 1024;
+/// Most bytes of a chain.
+pub const MAX_CHAIN_BYTES: usize = 64 * 1024;
 
 /// Lets any chain through whose leaf's key made the handshake's signature. Path, dates, anchors
 /// and registry are decided before the first request is served, where a reason can be given.

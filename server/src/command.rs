@@ -1,0 +1,147 @@
+//! The command line: what may be typed, and the frame every command stands in.
+//!
+//! Owns: flags that hold everywhere, exit codes, how success and failure look. Each
+//! group of commands has a file; it is given a [`Frame`] and returns a [`Failure`] or nothing.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Environment};
+use crate::data::DataFolder;
+
+mod admin;
+mod ca;
+mod config;
+mod exit;
+mod serve;
+mod ui;
+mod version;
+
+pub use admin::{Admin, AdminError};
+pub use exit::{Exit, Failure};
+pub use ui::{Progress, Ui};
+
+/// Identity for the Internet of Things: devices, people, and who may do what.
+#[derive(Debug, Parser)]
+#[command(name = "keyfob", version, after_help = exit::HELP, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(flatten)]
+    everywhere: Everywhere,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Everywhere {
+    /// Results as JSON, one object per line
+    #[arg(long, global = true)]
+    json: bool,
+    /// The configuration file (or KEYFOB_CONFIG)
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder (or KEYFOB_DATA)
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve,
+    /// Check the configuration, or show one with every setting
+    #[command(subcommand)]
+    Config(config::Action),
+    /// Make a factory's certificate authorities and certificates
+    #[command(subcommand)]
+    Ca(ca::Action),
+    /// Show the version
+    Version,
+}
+
+/// What every command is given.
+#[derive(Debug)]
+pub struct Frame {
+    /// Where results and progress go.
+    pub ui: Ui,
+    /// The environment, with the flags laid over it.
+    pub environment: Environment,
+}
+
+impl Frame {
+    /// Loads the configuration.
+    ///
+    /// # Errors
+    /// [`Exit::Configuration`] with every mistake.
+    pub fn config(&self) -> Result<Config, Failure> {
+        Config::load(&self.environment).map_err(|mistakes| Failure::configuration(&mistakes))
+    }
+
+    /// Opens the data folder of a configuration, or makes it.
+    ///
+    /// # Errors
+    /// [`Exit::Store`].
+    pub fn data(&self, config: &Config) -> Result<DataFolder, Failure> {
+        DataFolder::open(&config.data.folder).map_err(|error| Failure::new(Exit::Store, error))
+    }
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let environment = Environment::read();
+    let CommandLine { everywhere, command } = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            // Help and version are no failures, though clap hands them out as such.
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let ui = Ui::new(everywhere.json, &environment);
+    let environment = Environment {
+        config: everywhere.config.or(environment.config),
+        data: everywhere.data.or(environment.data),
+        ..environment
+    };
+    let frame = Frame { ui, environment };
+    let ended = match command {
+        Command::Serve => serve::run(&frame),
+        Command::Config(action) => config::run(&frame, &action),
+        Command::Ca(action) => ca::run(&frame, &action),
+        Command::Version => version::run(&frame),
+    };
+    match ended {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            frame.ui.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_fits_eighty_columns() {
+        fn look(command: &mut clap::Command) {
+            let help = command.render_help().to_string();
+            let long: Vec<_> = help.lines().filter(|line| line.chars().count() > 80).collect();
+            assert!(long.is_empty(), "{long:#?}");
+            command.get_subcommands_mut().for_each(look);
+        }
+        let mut command = CommandLine::command();
+        command.build();
+        look(&mut command);
+    }
+}

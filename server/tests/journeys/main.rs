@@ -1,0 +1,18 @@
+//! The server over real sockets and real TLS: what a peer sees from outside.
+
+#[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod command;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod local;
+#[cfg(test)]
+mod neighbours;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod telling;
