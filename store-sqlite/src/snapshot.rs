@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use identity::{Anchor, AnchorKind, Epochs, Fact, Record, Tenant};
-use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql};
+use rusqlite::{Connection, OptionalExtension, Params, Row, StatementStatus, ToSql};
 use serde::de::DeserializeOwned;
 use store::{Head, StoreError, Stored};
 
@@ -65,7 +65,9 @@ impl Snapshot<'_> {
         let text = format!("SELECT {COLUMNS} FROM {} WHERE {condition}", table.name);
         let mut query = self.db.prepare_cached(&text).map_err(store_error)?;
         let rows = query.query_map(values, |row| stored(table, row)).map_err(store_error)?;
-        rows.map(|row| row.map_err(store_error)?.parse()).collect()
+        let found = rows.map(|row| row.map_err(store_error)?.parse()).collect();
+        debug_assert_eq!(query.reset_status(StatementStatus::FullscanStep), 0, "no index serves: {text}");
+        found
     }
 
     pub(crate) fn one<T: Record + DeserializeOwned>(

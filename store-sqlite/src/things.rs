@@ -140,8 +140,8 @@ impl Snapshot<'_> {
         let ids = held.iter().map(|bond| bond.target.id());
         let accounts: Vec<Fact<Account>> = self.by_ids(ids.clone())?;
         let assets: Vec<Fact<Asset>> = self.all(
-            "closed_at IS NULL AND (id IN (SELECT value FROM json_each(?1)) OR account IN
-             (SELECT value FROM json_each(?1))) ORDER BY id LIMIT ?2",
+            "closed_at IS NULL AND id IN (SELECT value FROM json_each(?1) UNION SELECT id FROM asset
+             WHERE closed_at IS NULL AND account IN (SELECT value FROM json_each(?1))) ORDER BY id LIMIT ?2",
             params![id_list(ids), THINGS],
         )?;
         let members: Vec<Fact<Bond>> = self.bonds_on_any(accounts.iter().map(|account| account.id.as_str()))?;

@@ -17,6 +17,7 @@ pub mod empty;
 pub mod feed;
 pub mod lists;
 pub mod loads;
+pub mod model;
 pub mod raises;
 pub mod sample;
 pub mod unique;
@@ -114,6 +115,9 @@ macro_rules! conformance_tests {
                 a_pairing_comes_with_device_owner_and_family,
                 a_registration_sees_the_device_by_all_it_is_called,
                 a_trade_sees_what_the_token_hangs_from,
+            }
+            model {
+                random_commits_do_what_an_obvious_model_does,
             }
             raises {
                 a_cut_leaves_grants_and_an_end_does_not,

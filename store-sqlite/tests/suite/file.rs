@@ -91,3 +91,48 @@ fn a_folder_that_is_not_there_is_an_error_and_not_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     assert!(SqliteStore::open(folder.path().join("missing/store.db"), settings()).is_err());
 }
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_what_was_taken_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path, settings()).unwrap();
+    // Another program holds the file, so that nothing is written meanwhile.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let waiting: Vec<_> = (0..6_000).map(|_| store.commit(announcing(1))).collect();
+    other.execute_batch("ROLLBACK").unwrap();
+    let (mut kept, mut refused) = (0, 0);
+    for answer in waiting {
+        match answer.await {
+            Ok(_) => kept += 1,
+            Err(store::CommitError::Store(StoreError::Unavailable(_))) => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(kept >= 4_096 && refused > 0, "{kept} kept, {refused} refused");
+    assert_eq!(store.head().await.unwrap().number, kept);
+}
+
+#[tokio::test]
+async fn a_copy_of_the_log_after_a_crash_holds_every_acknowledged_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path, settings()).unwrap();
+    for _ in 0..20 {
+        store.commit(announcing(1_000)).await.unwrap();
+    }
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::copy(folder.path().join("store.db-wal"), folder.path().join("copy.db-wal")).unwrap();
+    let found = SqliteStore::open(&copy, settings()).unwrap();
+    assert_eq!(found.head().await.unwrap(), store.head().await.unwrap());
+}
+
+#[tokio::test]
+async fn each_store_has_a_generation_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name| SqliteStore::open(folder.path().join(name), settings()).unwrap();
+    let (first, second) = (open("first.db"), open("second.db"));
+    assert_ne!(first.head().await.unwrap().generation, second.head().await.unwrap().generation);
+}
