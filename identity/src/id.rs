@@ -35,6 +35,11 @@ pub fn is_reserved_prefix(text: &str) -> bool {
     RESERVED.iter().any(|prefix| text.starts_with(prefix))
 }
 
+/// A device is its own client, under its did; nothing else of ours is one.
+fn poses_as_another(client_id: &str) -> bool {
+    is_reserved_prefix(client_id) && !client_id.starts_with(DeviceId::PREFIX)
+}
+
 fn well_formed(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
@@ -79,7 +84,7 @@ macro_rules! id {
                 if !well_formed(text) {
                     return Err(IdError::Form);
                 }
-                if !text.starts_with($prefix) || ($prefix.is_empty() && is_reserved_prefix(text)) {
+                if !text.starts_with($prefix) || ($prefix.is_empty() && poses_as_another(text)) {
                     return Err(IdError::Prefix);
                 }
                 Ok(Self(text.to_owned()))
@@ -133,8 +138,9 @@ id!(/// One run of an import, `imp_…`.
     ImportId, "imp_");
 id!(/// All tokens descending from one grant, `fam_…`.
     FamilyId, "fam_");
-id!(/// Software registered to ask for tokens. Clients never choose it
-    /// (RFC 9700 §4.15.1), staff may; it never poses as another kind.
+id!(/// Software registered to ask for tokens, or a device under its did. Clients
+    /// never choose it (RFC 9700 §4.15.1), staff may; registration refuses every
+    /// prefix of ours ([`is_reserved_prefix`]).
     ClientId, "");
 
 #[cfg(test)]
@@ -153,10 +159,11 @@ mod tests {
 
     #[test]
     fn a_client_id_never_poses_as_another_kind() {
-        for text in ["dev_1", "u_adam", "acc_1", "ast_1", "bnd_1"] {
+        for text in ["u_adam", "acc_1", "ast_1", "bnd_1"] {
             assert_eq!(text.parse::<ClientId>(), Err(IdError::Prefix), "{text}");
         }
         assert!("app_mobile".parse::<ClientId>().is_ok());
+        assert!("dev_1".parse::<ClientId>().is_ok(), "a device is its own client");
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, DecodeError> {
 
 /// Decodes the standard alphabet with its padding, which JOSE uses for the
 /// certificates of `x5c` alone (RFC 7515 §4.1.6).
-pub(crate) fn decode_standard(text: &str) -> Result<Vec<u8>, DecodeError> {
+pub fn decode_standard(text: &str) -> Result<Vec<u8>, DecodeError> {
     let text = text.as_bytes();
     if !text.len().is_multiple_of(4) {
         return Err(DecodeError);

@@ -56,6 +56,13 @@ pub struct TokenFamily {
     pub expires_at: i64,
 }
 
+impl TokenFamily {
+    /// To whom it was given, as the token endpoint names it.
+    pub fn client_id(&self) -> &str {
+        self.client.as_str()
+    }
+}
+
 /// The refresh token before the current one, for ten seconds after its use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviousRefresh {

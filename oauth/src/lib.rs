@@ -6,15 +6,23 @@
 
 mod change;
 
+pub mod actor_token;
+pub mod binding;
 pub mod client;
+pub mod client_auth;
 pub mod code;
 pub mod consent;
+pub mod device_authorization;
 pub mod error;
 pub mod facts;
 pub mod family;
+pub mod form;
+pub mod grant;
+pub mod issue;
 pub mod pairing;
 pub mod scope;
 pub mod signing_key;
+pub mod target;
 pub mod token;
 
 pub use change::Change;

@@ -1,0 +1,269 @@
+//! Polling with a device code (RFC 8628 §3.4, §3.5): the first timely poll after
+//! the owner's yes consumes the code, claims the device and issues, in one commit.
+
+use identity::asset::Possession;
+use identity::bond::BondOrigin;
+use identity::rule::claiming::{self, Claim, ShownKey};
+use identity::{Anchor, AnchorKind, Anchors, Event, EventKind, Fact, Raise, Write};
+
+use super::Drawn;
+use super::token_exchange::NewIds;
+use crate::client::GrantType;
+use crate::client_auth::AuthenticatedClient;
+use crate::error::{ErrorCode, OAuthRefusal};
+use crate::facts::PairingFacts;
+use crate::family::TokenFamily;
+use crate::issue::{self, Refresh, TokenReply};
+use crate::pairing::{Pairing, PairingState};
+use crate::token::{Act, Confirmation};
+use crate::{Change, Decision, binding, target};
+
+/// Devices: absolute life of a family, seconds.
+const FAMILY_LIFE: i64 = 180 * 86_400;
+/// The interval never grows beyond, seconds.
+const SLOWEST: i64 = 60;
+/// A poll may be early by so much, seconds.
+const GRACE: i64 = 1;
+
+/// What is presented.
+pub struct Request<'a> {
+    /// A verified DPoP proof's key, or why there is none that counts.
+    pub proof: Result<Option<ShownKey>, (ErrorCode, &'static str)>,
+    /// A subset of the resources of the pairing.
+    pub targets: Vec<String>,
+    /// Ids drawn for what the claim may make.
+    pub ids: &'a NewIds,
+}
+
+const fn bad(reason: &'static str) -> OAuthRefusal {
+    OAuthRefusal::new(ErrorCode::InvalidGrant, reason)
+}
+
+/// Decides.
+pub fn decide(
+    request: &Request<'_>,
+    client: &AuthenticatedClient,
+    facts: &PairingFacts,
+    drawn: &Drawn,
+) -> Decision<TokenReply> {
+    match poll(request, client, facts, drawn) {
+        Ok(decision) => decision,
+        Err(refusal) => Decision::refuse(refusal.code, refusal.reason),
+    }
+}
+
+fn poll(
+    request: &Request<'_>,
+    client: &AuthenticatedClient,
+    facts: &PairingFacts,
+    drawn: &Drawn,
+) -> Result<Decision<TokenReply>, OAuthRefusal> {
+    client.require(GrantType::DeviceCode)?;
+    let pairing = facts.pairing.as_ref().filter(|pairing| pairing.client.as_str() == client.id());
+    let pairing = pairing.ok_or(bad("device_code_unknown"))?;
+    if let PairingState::Consumed { family } = &pairing.state {
+        return Ok(replayed(family.as_str(), pairing, drawn.now));
+    }
+    let cnf = match check_proof(request, client, pairing) {
+        Ok(cnf) => cnf,
+        // A bad proof counts for the interval and consumes nothing.
+        Err(refusal) => return Ok(polled(refusal, pairing, pairing.interval, drawn.now)),
+    };
+    if drawn.now > pairing.expires_at {
+        return Err(OAuthRefusal::new(ErrorCode::ExpiredToken, "device_code_expired"));
+    }
+    if pairing.state == PairingState::Denied {
+        return Err(OAuthRefusal::new(ErrorCode::AccessDenied, "pairing_denied"));
+    }
+    if pairing.polled_at.is_some_and(|last| drawn.now < last + pairing.interval - GRACE) {
+        let slower = (pairing.interval + 5).min(SLOWEST);
+        let refusal = OAuthRefusal::new(ErrorCode::SlowDown, "polled_too_early");
+        return Ok(polled(refusal, pairing, slower, drawn.now));
+    }
+    let PairingState::Approved { .. } = &pairing.state else {
+        let refusal = OAuthRefusal::new(ErrorCode::AuthorizationPending, "not_decided");
+        return Ok(polled(refusal, pairing, pairing.interval, drawn.now));
+    };
+    consume(request, client, facts, pairing, cnf, drawn)
+}
+
+/// A refusal that remembers the poll.
+fn polled(refusal: OAuthRefusal, pairing: &Fact<Pairing>, interval: i64, now: i64) -> Decision<TokenReply> {
+    let next = Pairing { polled_at: Some(now), interval, ..pairing.record.clone() };
+    Decision::refuse(refusal.code, refusal.reason).change(Change::from(pairing.rewrite(next)))
+}
+
+/// In the spirit of RFC 6749 §4.1.2: a consumed code seen again within its life
+/// ends what it made.
+fn replayed(family: &str, pairing: &Pairing, now: i64) -> Decision<TokenReply> {
+    let refusal = Decision::refuse(ErrorCode::InvalidGrant, "device_code_replayed");
+    if now > pairing.expires_at {
+        return refusal;
+    }
+    let event = Event::new(EventKind::FamilyRevoked, family)
+        .with("client_id", pairing.client.as_str())
+        .with("cause", "device_code_replayed");
+    refusal.change(Raise::end(AnchorKind::Family, family)).event(event)
+}
+
+fn check_proof(
+    request: &Request<'_>,
+    client: &AuthenticatedClient,
+    pairing: &Pairing,
+) -> Result<Option<Confirmation>, OAuthRefusal> {
+    let shown = match &request.proof {
+        Ok(shown) => shown,
+        Err((code, reason)) => return Err(OAuthRefusal::new(*code, reason)),
+    };
+    let jkt = shown.as_ref().map(|key| key.thumbprint.as_str());
+    match (&pairing.dpop_jkt, jkt) {
+        (Some(_), None) => Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "poll_needs_proof")),
+        (Some(bound), Some(jkt)) if bound != jkt => Err(bad("proof_by_another_key")),
+        _ => binding::confirm(client, jkt),
+    }
+}
+
+fn consume(
+    request: &Request<'_>,
+    client: &AuthenticatedClient,
+    facts: &PairingFacts,
+    pairing: &Fact<Pairing>,
+    cnf: Option<Confirmation>,
+    drawn: &Drawn,
+) -> Result<Decision<TokenReply>, OAuthRefusal> {
+    let PairingState::Approved { auth_time, methods, .. } = &pairing.state else {
+        return Err(bad("not_approved"));
+    };
+    let user = facts.user.as_ref().filter(|user| user.state == identity::user::UserState::Active);
+    let user = user.ok_or(bad("user_gone"))?;
+    let scope = pairing.scope.intersection(&client.scopes());
+    let audience = target::resolve(&request.targets, &pairing.resources)?;
+    let holding = match &pairing.device {
+        Some(_) => Some(claim(request, client, facts, user, drawn)?),
+        None => None,
+    };
+    let mut guards = client.guards();
+    guards.push(user.guard());
+    let family_anchor = Anchor::new(AnchorKind::Family, drawn.family.as_str()).at(0);
+    let mut inherited: Anchors = core::iter::once(family_anchor).collect();
+    if let Some(holding) = &holding {
+        holding.anchors.iter().cloned().for_each(|anchor| inherited.add(anchor));
+        guards.extend(holding.guards.iter().cloned());
+    }
+    let tenant = &facts.caller.tenant;
+    let anchors = issue::anchors(tenant, &guards, &inherited);
+    let now = drawn.now;
+    let mut claims = issue::base_claims(tenant, client.id(), user.id.as_str(), audience, now);
+    claims.exp = now + client.access_token_life().min(tenant.max_token_life);
+    claims.jti = drawn.jti.clone();
+    claims.scope = scope.clone();
+    claims.auth_time = Some(*auth_time);
+    claims.amr = methods.clone();
+    claims.cnf = cnf.clone();
+    claims.anc = anchors.clone();
+    claims.account_id = facts.account.as_ref().map(|account| account.id.to_string());
+    claims.contact_id = user.contact_id.clone();
+    if let Some(holding) = &holding {
+        let did = holding.device.id.to_string();
+        claims.account_id = Some(holding.asset.account.to_string());
+        claims.asset_id = Some(holding.asset.id.to_string());
+        claims.act = Some(Act { sub: did.clone(), iss: Some(tenant.issuer.clone()), act: None });
+        claims.did = Some(did.clone());
+        if pairing.detailed {
+            claims.authorization_details = Some(serde_json::json!([{ "type": "device_pairing", "did": did }]));
+        }
+    }
+    let mut reply = issue::access_token(claims, issue::Form::access(client.token_form()))?;
+    if let Some(registered) = client.client().filter(|_| scope.contains("openid")) {
+        let login = issue::IdTokenFacts {
+            sub: user.id.as_str(),
+            client_id: client.id(),
+            alg: registered.id_token_alg,
+            auth_time: Some(*auth_time),
+            methods,
+            nonce: None,
+            session: None,
+        };
+        reply.id_token = Some(issue::id_token(tenant, &login, now));
+    }
+    let refreshes = client.require(GrantType::RefreshToken).is_ok();
+    reply.refresh = refreshes.then(|| Refresh { family: drawn.family.clone(), repeated: None });
+    let family = TokenFamily {
+        id: drawn.family.clone(),
+        client: pairing.client.clone(),
+        user: Some(user.id.clone()),
+        session: None,
+        device: holding.as_ref().map(|holding| holding.device.id.clone()),
+        asset: holding.as_ref().map(|holding| holding.asset.id.clone()),
+        account: holding.as_ref().map(|h| h.asset.account.clone()).or(Some(user.account.clone())),
+        bond: holding.as_ref().and_then(|holding| holding.bond.as_ref()).map(|bond| bond.id.clone()),
+        scope,
+        resources: pairing.resources.clone(),
+        confirmation: if client.is_public() { cnf } else { None },
+        anchors,
+        current: refreshes.then(|| drawn.refresh.clone()),
+        turn: 1,
+        previous: None,
+        auth_time: Some(*auth_time),
+        methods: methods.clone(),
+        created_at: now,
+        used_at: now,
+        expires_at: now + FAMILY_LIFE,
+    };
+    let consumed = Pairing { state: PairingState::Consumed { family: drawn.family.clone() }, ..pairing.record.clone() };
+    let mut decision = Decision::reply(reply);
+    decision.guards = guards;
+    decision.changes.push(Change::from(pairing.rewrite(consumed)));
+    if let Some(holding) = holding {
+        let event = paired(&holding, user.id.as_str(), pairing, &family);
+        decision.changes.extend(holding.changes.into_iter().map(Change::from));
+        decision.events = holding.events;
+        decision.events.push(event);
+    }
+    decision.changes.push(Change::from(Write::new(family)));
+    decision.changes.extend(client.once());
+    Ok(decision)
+}
+
+fn claim(
+    request: &Request<'_>,
+    client: &AuthenticatedClient,
+    facts: &PairingFacts,
+    user: &Fact<identity::User>,
+    drawn: &Drawn,
+) -> Result<claiming::Holding, OAuthRefusal> {
+    let proved = request.proof.as_ref().ok().and_then(Clone::clone);
+    let own = client
+        .credential()
+        .map(|credential| ShownKey { thumbprint: credential.key_thumbprint.clone(), jwk: credential.jwk.clone() });
+    let account = facts.owned.account.as_ref().or(facts.account.as_ref()).ok_or(bad("account_gone"))?;
+    let claim = Claim {
+        user: Some(user),
+        account,
+        bonds: &facts.bonds,
+        owned: &facts.owned,
+        product: None,
+        possession: Possession::Proved,
+        key: own.or(proved),
+        new_device: None,
+        asset: request.ids.asset.clone(),
+        bond: request.ids.bond.clone(),
+        credential: request.ids.credential.clone(),
+        origin: BondOrigin::Pairing,
+        client: client.id().parse().ok(),
+        name: None,
+        attributes: None,
+    };
+    claiming::decide(&claim, drawn.now).map_err(|refusal| OAuthRefusal::new(ErrorCode::AccessDenied, refusal.reason()))
+}
+
+fn paired(holding: &claiming::Holding, user: &str, pairing: &Pairing, family: &TokenFamily) -> Event {
+    Event::new(EventKind::DevicePaired, holding.device.id.as_str())
+        .with("device_id", holding.device.id.as_str())
+        .with("asset_id", holding.asset.id.as_str())
+        .with("bond_id", holding.bond.as_ref().map(|bond| bond.id.to_string()))
+        .with("user_id", user)
+        .with("client_id", pairing.client.as_str())
+        .with("family_id", family.id.as_str())
+        .with("scope", family.scope.to_string())
+}

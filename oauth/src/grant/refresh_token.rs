@@ -1,0 +1,281 @@
+//! Refresh: rotation at every use, reuse ends the family, a lost reply is
+//! answered once more (RFC 6749 §6, RFC 9700 §4.14).
+
+use identity::{AnchorKind, Event, EventKind, Fact, Guard, Raise, Secret};
+
+use super::Drawn;
+use crate::client::GrantType;
+use crate::client_auth::AuthenticatedClient;
+use crate::error::{ErrorCode, OAuthRefusal};
+use crate::facts::RefreshFacts;
+use crate::family::{PreviousRefresh, TokenFamily};
+use crate::issue::{self, Refresh, TokenReply};
+use crate::scope::Scope;
+use crate::token::{Act, Confirmation};
+use crate::{Change, Decision, binding, target};
+
+/// A lost reply is answered again within so many seconds, once.
+pub const GRACE: i64 = 10;
+/// Not used for so long, it is over: seconds.
+const IDLE: i64 = 30 * 86_400;
+
+/// What is presented: opened before the load, so that family and turn are known
+/// to be ours.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Digest of the presented token.
+    pub digest: identity::Digest,
+    /// The turn that stood in it.
+    pub turn: u64,
+    /// The successor, sealed under the presented token.
+    pub sealed_successor: String,
+    /// The successor handed out before, where the sealed one of the family opens
+    /// with the presented token.
+    pub repeated: Option<Secret<String>>,
+    /// A subset of the family's scope.
+    pub scope: Option<Scope>,
+    /// A subset of the family's resources.
+    pub targets: Vec<String>,
+    /// Thumbprint of the key of a verified DPoP proof.
+    pub jkt: Option<String>,
+}
+
+const fn bad(reason: &'static str) -> OAuthRefusal {
+    OAuthRefusal::new(ErrorCode::InvalidGrant, reason)
+}
+
+/// Decides.
+pub fn decide(
+    request: &Request,
+    client: &AuthenticatedClient,
+    facts: &RefreshFacts,
+    drawn: &Drawn,
+) -> Decision<TokenReply> {
+    let Some(family) = facts.chain.family.as_ref() else {
+        return Decision::refuse(ErrorCode::InvalidGrant, "family_unknown");
+    };
+    if family.client_id() != client.id() {
+        return Decision::refuse(ErrorCode::InvalidGrant, "refresh_of_another_client");
+    }
+    if let Err(refusal) = check_alive(family, facts, drawn.now) {
+        return Decision::refuse(refusal.code, refusal.reason);
+    }
+    match place(request, family, drawn.now) {
+        Place::Reused => reused(family),
+        Place::Current => answer(refresh(request, client, facts, family, drawn, false)),
+        Place::LostReply => answer(refresh(request, client, facts, family, drawn, true)),
+    }
+}
+
+fn answer(result: Result<Decision<TokenReply>, OAuthRefusal>) -> Decision<TokenReply> {
+    result.unwrap_or_else(|refusal| Decision::refuse(refusal.code, refusal.reason))
+}
+
+enum Place {
+    Current,
+    LostReply,
+    Reused,
+}
+
+fn place(request: &Request, family: &TokenFamily, now: i64) -> Place {
+    if family.current.as_ref() == Some(&request.digest) && family.turn == request.turn {
+        return Place::Current;
+    }
+    let lost = family.previous.as_ref().is_some_and(|previous| {
+        previous.digest == request.digest && !previous.repeated && now - previous.replaced_at <= GRACE
+    });
+    if lost && request.repeated.is_some() { Place::LostReply } else { Place::Reused }
+}
+
+/// What opened was ours once; what is not the current one was replayed.
+fn reused(family: &Fact<TokenFamily>) -> Decision<TokenReply> {
+    let event = Event::new(EventKind::FamilyRevoked, family.id.as_str())
+        .with("client_id", family.client_id())
+        .with("cause", "refresh_token_reused");
+    Decision::refuse(ErrorCode::InvalidGrant, "refresh_token_reused")
+        .change(Raise::end(AnchorKind::Family, family.id.as_str()))
+        .event(event)
+}
+
+/// A grant lives while no epoch it lists is below `end_epoch` (anchors §1).
+fn check_alive(family: &Fact<TokenFamily>, facts: &RefreshFacts, now: i64) -> Result<(), OAuthRefusal> {
+    if family.epochs.end_epoch > 0 {
+        return Err(bad("family_ended"));
+    }
+    if now > family.expires_at || now - family.used_at > IDLE {
+        return Err(bad("family_expired"));
+    }
+    for (listed, epochs) in family.anchors.iter().zip(&facts.anchors_now) {
+        // Its own row may not have been written when the list was made.
+        if listed.anchor.kind == AnchorKind::Family {
+            continue;
+        }
+        match epochs {
+            Some(epochs) if listed.epoch >= epochs.end_epoch => {}
+            Some(_) => return Err(bad("anchor_ended")),
+            None => return Err(bad("anchor_missing")),
+        }
+    }
+    Ok(())
+}
+
+fn refresh(
+    request: &Request,
+    client: &AuthenticatedClient,
+    facts: &RefreshFacts,
+    family: &Fact<TokenFamily>,
+    drawn: &Drawn,
+    lost_reply: bool,
+) -> Result<Decision<TokenReply>, OAuthRefusal> {
+    client.require(GrantType::RefreshToken)?;
+    let chain = &facts.chain;
+    let cnf = binding::confirm(client, request.jkt.as_deref())?;
+    check_binding(client, facts, family, cnf.as_ref())?;
+    let scope = narrowed(request.scope.as_ref(), family)?.intersection(&client.scopes());
+    let audience = target::resolve(&request.targets, &family.resources)?;
+    let guards = guards(client, facts, drawn.now)?;
+    let now = drawn.now;
+    let family_anchor = family.anchor().into_iter().collect();
+    let tenant = &facts.caller.tenant;
+    let sub = match (&chain.user, &chain.account) {
+        (Some(user), _) => user.id.as_str(),
+        (None, Some(account)) => account.id.as_str(),
+        (None, None) => return Err(bad("nobody_left")),
+    };
+    let mut claims = issue::base_claims(tenant, client.id(), sub, audience, now);
+    claims.exp = issue::end_of_life(now, client.access_token_life().min(tenant.max_token_life), bond_end(facts));
+    claims.jti = drawn.jti.clone();
+    claims.scope = scope.clone();
+    claims.account_id = family.account.as_ref().map(ToString::to_string);
+    claims.contact_id = chain.user.as_ref().and_then(|user| user.contact_id.clone());
+    claims.asset_id = family.asset.as_ref().map(ToString::to_string);
+    claims.did = family.device.as_ref().map(ToString::to_string);
+    claims.act =
+        family.device.as_ref().map(|did| Act { sub: did.to_string(), iss: Some(tenant.issuer.clone()), act: None });
+    claims.auth_time = family.auth_time;
+    claims.amr = family.methods.clone();
+    claims.cnf = cnf;
+    claims.anc = issue::anchors(tenant, &guards, &family_anchor);
+    let mut reply = issue::access_token(claims, issue::Form::access(client.token_form()))?;
+    reply.id_token = id_token(client, facts, family, &scope, now);
+    let repeated = if lost_reply { request.repeated.clone() } else { None };
+    reply.refresh = Some(Refresh { family: family.id.clone(), repeated });
+    let mut decision =
+        Decision::reply(reply).change(Change::from(family.rewrite(turned(request, family, drawn, lost_reply))));
+    decision.guards = guards;
+    decision.changes.extend(client.once());
+    Ok(decision)
+}
+
+fn turned(request: &Request, family: &Fact<TokenFamily>, drawn: &Drawn, lost_reply: bool) -> TokenFamily {
+    let mut next = family.record.clone();
+    next.used_at = drawn.now;
+    if lost_reply {
+        next.previous.iter_mut().for_each(|previous| previous.repeated = true);
+        return next;
+    }
+    next.previous = Some(PreviousRefresh {
+        digest: request.digest.clone(),
+        sealed_successor: request.sealed_successor.clone(),
+        replaced_at: drawn.now,
+        repeated: false,
+    });
+    next.current = Some(drawn.refresh.clone());
+    next.turn = family.turn + 1;
+    next
+}
+
+/// RFC 9449 §5: a public client's refresh token is of use with its key alone. A
+/// device's family follows the device's present keys (anchors §5).
+fn check_binding(
+    client: &AuthenticatedClient,
+    facts: &RefreshFacts,
+    family: &TokenFamily,
+    shown: Option<&Confirmation>,
+) -> Result<(), OAuthRefusal> {
+    let Some(bound) = &family.confirmation else { return Ok(()) };
+    if binding::fits(bound, shown) {
+        return Ok(());
+    }
+    let jkt = shown.and_then(|cnf| cnf.jkt.as_deref());
+    let current = facts.chain.device.as_ref().is_some_and(|device| {
+        device.credentials.iter().any(|credential| {
+            credential.state == identity::credential::CredentialState::Current
+                && Some(credential.key_thumbprint.as_str()) == jkt
+        })
+    });
+    match (current, shown) {
+        (true, _) => Ok(()),
+        (false, None) if client.is_public() => {
+            Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "refresh_needs_proof"))
+        }
+        _ => Err(bad("proof_by_another_key")),
+    }
+}
+
+fn narrowed(asked: Option<&Scope>, family: &TokenFamily) -> Result<Scope, OAuthRefusal> {
+    match asked {
+        None => Ok(family.scope.clone()),
+        Some(asked) if asked.is_within(&family.scope) => Ok(asked.clone()),
+        Some(_) => Err(OAuthRefusal::new(ErrorCode::InvalidScope, "scope_widened")),
+    }
+}
+
+/// What the new token rests on now; a suspended device or user yields nothing,
+/// and loses nothing for good.
+fn guards(client: &AuthenticatedClient, facts: &RefreshFacts, now: i64) -> Result<Vec<Guard>, OAuthRefusal> {
+    let chain = &facts.chain;
+    let family = chain.family.as_ref().ok_or(bad("family_unknown"))?;
+    let mut guards = client.guards();
+    if family.user.is_some() {
+        let user = chain.user.as_ref().filter(|user| user.state == identity::user::UserState::Active);
+        guards.push(user.ok_or(bad("user_gone"))?.guard());
+    }
+    if family.asset.is_some() {
+        let account = chain.account.as_ref().filter(|account| !account.closed);
+        guards.push(account.ok_or(bad("account_gone"))?.guard());
+        let asset = chain.asset.as_ref().filter(|asset| asset.closed_at.is_none());
+        guards.push(asset.ok_or(bad("title_closed"))?.guard());
+        let bond = chain.bond.as_ref().filter(|bond| bond.is_live(now));
+        guards.push(bond.ok_or(bad("bond_over"))?.guard());
+    }
+    if family.device.is_some() {
+        let device = chain.device.as_ref().ok_or(bad("device_gone"))?;
+        if matches!(
+            device.device.state,
+            identity::device::DeviceState::Suspended | identity::device::DeviceState::Retired
+        ) {
+            return Err(bad("device_state"));
+        }
+        guards.push(device.device.guard());
+        guards.push(device.product.guard());
+    }
+    guards.extend(chain.session.as_ref().map(Fact::guard));
+    guards.extend(chain.consent.as_ref().map(Fact::guard));
+    Ok(guards)
+}
+
+fn bond_end(facts: &RefreshFacts) -> Option<i64> {
+    facts.chain.bond.as_ref().and_then(|bond| bond.not_after)
+}
+
+/// OIDC Core §12.2: same `sub` and `auth_time`, new `iat`, no `nonce`.
+fn id_token(
+    client: &AuthenticatedClient,
+    facts: &RefreshFacts,
+    family: &TokenFamily,
+    scope: &Scope,
+    now: i64,
+) -> Option<crate::token::Unsigned> {
+    let registered = client.client().filter(|_| scope.contains("openid"))?;
+    let facts_of_login = issue::IdTokenFacts {
+        sub: family.user.as_ref()?.as_str(),
+        client_id: client.id(),
+        alg: registered.id_token_alg,
+        auth_time: family.auth_time,
+        methods: &family.methods,
+        nonce: None,
+        session: family.session.as_ref().map(identity::SessionId::as_str),
+    };
+    Some(issue::id_token(&facts.caller.tenant, &facts_of_login, now))
+}

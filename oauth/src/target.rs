@@ -1,0 +1,52 @@
+//! Who shall receive a token: `resource` and `audience` (RFC 8707 §2, RFC 8693 §2.1).
+
+use crate::error::{ErrorCode, OAuthRefusal};
+
+/// Resolves what was asked for against what is allowed; nothing asked means the
+/// first of the list.
+///
+/// # Errors
+/// `invalid_target` for a receiver that is malformed or not on the list, and
+/// where there is none at all.
+pub fn resolve(asked: &[String], allowed: &[String]) -> Result<Vec<String>, OAuthRefusal> {
+    const NOT_ALLOWED: OAuthRefusal = OAuthRefusal::new(ErrorCode::InvalidTarget, "target_not_allowed");
+    if asked.is_empty() {
+        let default = allowed.first().ok_or(OAuthRefusal::new(ErrorCode::InvalidTarget, "no_default_target"))?;
+        return Ok(vec![default.clone()]);
+    }
+    let mut targets: Vec<String> = Vec::new();
+    for target in asked {
+        if target.contains('#') || !allowed.contains(target) {
+            return Err(NOT_ALLOWED);
+        }
+        if !targets.contains(target) {
+            targets.push(target.clone());
+        }
+    }
+    Ok(targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn nothing_asked_means_the_default() {
+        assert_eq!(resolve(&[], &list(&["https://a", "https://b"])).unwrap(), list(&["https://a"]));
+        assert_eq!(resolve(&[], &[]).unwrap_err().code, ErrorCode::InvalidTarget);
+    }
+
+    #[test]
+    fn what_is_not_on_the_list_is_refused_whole() {
+        let allowed = list(&["https://a", "https://b"]);
+        assert_eq!(resolve(&list(&["https://b", "https://b"]), &allowed).unwrap(), list(&["https://b"]));
+        for asked in ["https://c", "https://a/", "HTTPS://a", "https://a#x", ""] {
+            let refusal = resolve(&list(&["https://a", asked]), &allowed).unwrap_err();
+            assert_eq!(refusal.code, ErrorCode::InvalidTarget, "{asked}");
+        }
+    }
+}
