@@ -182,10 +182,7 @@ fn core(shop: &Workshop) -> Result<Outcome, Failure> {
 }
 
 fn doc(shop: &Workshop) -> Result<Outcome, Failure> {
-    succeed(
-        shop.cargo("doc --workspace --no-deps --locked --document-private-items").env("RUSTDOCFLAGS", "-D warnings"),
-    )
-    .map(passed)
+    succeed(shop.cargo("doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings")).map(passed)
 }
 
 fn build(shop: &Workshop) -> Result<Outcome, Failure> {
