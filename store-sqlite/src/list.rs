@@ -1,9 +1,5 @@
 //! A filter as SQL: fields and values are bound, the shape alone is text, and
-//! that text is of this crate.
-//!
-//! Comparison is typed: text with text (by octets), number with number, truth by
-//! `eq` alone. A list holds where one of its members does. What is absent or
-//! null holds for nothing but `eq null`; `ne` is "not `eq`".
+//! that text is of this crate. What a comparison means is the contract's.
 
 use rusqlite::types::Value as Sql;
 use serde_json::Value;

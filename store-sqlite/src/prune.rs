@@ -7,9 +7,6 @@ use crate::apply::Place;
 const DAY: i64 = 86_400;
 /// A token is renewed at most so long after its end, and its row stays a little longer.
 const TOKEN_MEMORY: i64 = 30 * DAY + 120;
-/// A spent code is remembered as long as families live by default; longer where
-/// its own family lives longer.
-const CODE_MEMORY: i64 = 181 * DAY;
 /// Candidates of one kind looked at in one round, so that writers wait little.
 const ROUND: i64 = 5_000;
 
@@ -47,8 +44,8 @@ pub(crate) fn prune(db: &Connection, pruner: &mut Pruner, place: &mut Place, now
     // What hangs from a session or family is dead once its row is gone, so the
     // row outlives the last token.
     after("device_session", "expires_at", time - window)?;
-    after("token_family", "expires_at", time - window)?;
-    codes(db, time)?;
+    families(db, time - window)?;
+    unused_codes(db, time - DAY)?;
     browser_sessions(db, pruner, time - window)
 }
 
@@ -69,19 +66,26 @@ fn raises(db: &Connection, place: &mut Place, before: i64) -> rusqlite::Result<(
 }
 
 /// A code used a second time ends the family its use began (RFC 6749 §4.1.2), so
-/// it is remembered while that family can live. An unused one ends nothing.
-fn codes(db: &Connection, time: i64) -> rusqlite::Result<()> {
+/// a spent code is remembered exactly as long as that family.
+fn families(db: &Connection, before: i64) -> rusqlite::Result<()> {
+    let dead: Vec<String> = db
+        .prepare_cached("SELECT id FROM token_family WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2")?
+        .query_map(params![before, ROUND], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for id in &dead {
+        db.prepare_cached("DELETE FROM authorization_code WHERE family = ?1 AND used_at IS NOT NULL")?.execute([id])?;
+        db.prepare_cached("DELETE FROM token_family WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(())
+}
+
+/// They ended nothing and began nothing.
+fn unused_codes(db: &Connection, before: i64) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "DELETE FROM authorization_code WHERE id IN
-         (SELECT id FROM authorization_code WHERE used_at IS NULL AND expires_at < ?1 LIMIT ?2)",
+        "DELETE FROM authorization_code WHERE id IN (SELECT id FROM authorization_code
+         WHERE used_at IS NULL AND expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
     )?
-    .execute(params![time - DAY, ROUND])?;
-    db.prepare_cached(
-        "DELETE FROM authorization_code WHERE id IN
-         (SELECT id FROM authorization_code code WHERE used_at IS NOT NULL AND expires_at < ?1 AND NOT EXISTS
-         (SELECT 1 FROM token_family WHERE token_family.id = code.family AND token_family.expires_at > ?2) LIMIT ?3)",
-    )?
-    .execute(params![time - CODE_MEMORY, time, ROUND])?;
+    .execute(params![before, ROUND])?;
     Ok(())
 }
 

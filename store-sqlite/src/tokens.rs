@@ -71,10 +71,11 @@ impl Snapshot<'_> {
         let anchors_now = self.all_epochs(family.anchors.iter().map(|listed| &listed.anchor))?;
         let user: Option<Fact<User>> = self.by_some_id(family.user.as_ref().map(|id| id.as_str()))?;
         let asset: Option<Fact<Asset>> = self.by_some_id(family.asset.as_ref().map(|id| id.as_str()))?;
-        let account = family.account.as_ref().or(user.as_ref().map(|user| &user.account));
-        let device = family.device.as_ref().or(asset.as_ref().map(|asset| &asset.device));
+        // The device that acts, never the one the title is of: its key may carry
+        // the family on.
+        let device = family.device.as_ref();
         let chain = ChainFacts {
-            account: self.by_some_id(account.map(|id| id.as_str()))?,
+            account: self.by_some_id(family.account.as_ref().map(|id| id.as_str()))?,
             bond: self.by_some_id(family.bond.as_ref().map(|id| id.as_str()))?,
             device: device.map_or(Ok(None), |id| self.device_by_id(id.as_str()))?,
             session: self.by_some_id(family.session.as_ref().map(|id| id.as_str()))?,

@@ -8,7 +8,9 @@ use crate::change::Change;
 use crate::error::StoreError;
 use crate::feed::{Cursor, Raised};
 
-/// What is to be committed, whole or not at all.
+/// What is to be committed, whole or not at all. A write names the version its
+/// decision saw, whatever raises and touches of the same commit stand before it.
+/// A raise counts its record's version up, and must be announced by an event.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Commit {
     /// Must all hold.

@@ -53,7 +53,10 @@ pub enum Operator {
     Present,
 }
 
-/// One comparison of a field of the record's JSON, by dotted path.
+/// One comparison of a field of the record's JSON, by dotted path. It is typed:
+/// text with text (by octets, exactly), number with number, truth by `eq` and
+/// `ne` alone. A list holds where one of its members does. What is absent or
+/// null holds for `eq null` and `ne` alone; `ne` is the contrary of `eq`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     /// For example `state` or `attributes.colour`; `[a-z_][a-z0-9_]*` per part.

@@ -242,7 +242,7 @@ CREATE TABLE authorization_code (
     expires_at INTEGER AS (body ->> '$.expires_at')
 ) STRICT;
 CREATE INDEX authorization_code_unused ON authorization_code (expires_at) WHERE used_at IS NULL;
-CREATE INDEX authorization_code_used ON authorization_code (expires_at) WHERE used_at IS NOT NULL;
+CREATE INDEX authorization_code_family ON authorization_code (family) WHERE used_at IS NOT NULL;
 
 CREATE TABLE token_family (
     id TEXT NOT NULL PRIMARY KEY,

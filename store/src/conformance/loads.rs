@@ -303,10 +303,12 @@ pub async fn a_refresh_comes_with_the_chain_as_it_is_now(store: Arc<dyn Store>) 
     assert_eq!(ids(&chain.device.as_ref().unwrap().credentials), ["crd_1"]);
     let ends: Vec<Option<u64>> = facts.anchors_now.iter().map(|now| now.map(|now| now.end_epoch)).collect();
     assert_eq!(ends, [Some(0), Some(BEGAN as u64), None, Some(0)]);
-    let bare = TokenFamily { id: "fam_2".parse().unwrap(), ..family("2", "eve") };
-    keep(&*store, [new(bare)]).await;
+    let app = TokenFamily { asset: Some("ast_1".parse().unwrap()), ..family("2", "eve") };
+    keep(&*store, [new(app)]).await;
     let facts = store.load_refresh(caller("other"), "fam_2".parse().unwrap()).await.unwrap();
-    assert_eq!((id(&facts.chain.client), facts.chain.device.is_none()), (Some("app"), true));
+    assert_eq!((id(&facts.chain.client), id(&facts.chain.asset)), (Some("app"), Some("ast_1")));
+    let strangers = facts.chain.device.is_none() && facts.chain.device_session.is_none();
+    assert!(strangers, "a device that does not act carries no app's family on by its key");
 }
 
 pub async fn a_pairing_comes_with_device_owner_and_family(store: Arc<dyn Store>) {

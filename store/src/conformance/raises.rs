@@ -220,8 +220,11 @@ pub async fn a_spent_code_is_remembered_while_its_family_lives(store: Arc<dyn St
     let facts: Fact<AuthorizationCode> = kept(&*store, "c").await;
     assert_eq!(facts.used_at, Some(BEGAN));
     store.prune(BEGAN + 399 * DAY).await.unwrap();
-    assert!(crate::record::<AuthorizationCode>(&*store, "c").await.unwrap().is_none());
+    let forgotten = crate::record::<AuthorizationCode>(&*store, "c").await.unwrap();
+    assert!(forgotten.is_none(), "with its family: what is not there cannot be raised");
+    assert!(crate::record::<TokenFamily>(&*store, "fam_1").await.unwrap().is_none());
     kept::<AuthorizationCode>(&*store, "d").await;
+    kept::<TokenFamily>(&*store, "fam_long").await;
 }
 
 /// Else an app would be signed out when the login it began in is forgotten.
