@@ -24,6 +24,9 @@ pub struct Settings {
     pub hash_workers: usize,
     /// How many may wait; beyond that people are told to try later.
     pub hash_queue: usize,
+    /// Certificate authorities (DER) trusted for clients that authenticate by
+    /// certificate (`tls_client_auth`); nobody by default.
+    pub client_authorities: Vec<Vec<u8>>,
 }
 
 impl Settings {
@@ -35,6 +38,7 @@ impl Settings {
             max_token_life: 86_400,
             hash_workers: 2,
             hash_queue: 64,
+            client_authorities: Vec::new(),
         }
     }
 }

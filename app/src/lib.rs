@@ -7,7 +7,9 @@
 mod app;
 pub mod call_home;
 mod certificate;
+mod client_certificate;
 mod commit;
+pub mod device_authorization;
 mod device_self;
 mod draw;
 mod fault;
@@ -15,6 +17,7 @@ mod key_ring;
 pub mod mailer;
 pub mod password;
 mod start;
+pub mod token;
 
 pub use app::{App, Ports, Settings};
 pub use draw::Draw;

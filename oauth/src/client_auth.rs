@@ -96,6 +96,12 @@ impl Presented {
         self.assertion.as_ref().map(Assertion::once_key)
     }
 
+    /// The secret of the `Authorization` field, for what the same request keys
+    /// with it.
+    pub fn basic_secret(&self) -> Option<Secret<String>> {
+        self.basic.as_ref().map(|(_, secret)| secret.clone())
+    }
+
     /// A client named by a token it holds instead of a parameter: the
     /// Salesforce form of the exchange, for clients that registered so.
     #[must_use]
