@@ -1,7 +1,8 @@
-//! Whether a connection is at work: how many of its requests are under way, and since when none is.
+//! Whether a connection is at work: how many of its requests are under way, since when none is,
+//! and whether its peer takes what it asked for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -14,17 +15,25 @@ pub(super) struct Activity(Arc<Inner>);
 struct Inner {
     under_way: AtomicUsize,
     changed: Notify,
+    /// Answers of which a part is handed out and the next was not asked for: the peer's turn.
+    handed_out: AtomicUsize,
+    handed_out_begun: Notify,
+    /// Counts every turn, so that two looks can tell whether anything moved in between.
+    turns: AtomicU64,
 }
 
 /// A request under way, until its answer is sent or given up.
 #[derive(Debug)]
-pub(super) struct UnderWay(Arc<Inner>);
+pub(super) struct UnderWay {
+    connection: Arc<Inner>,
+    handed_out: bool,
+}
 
 impl Activity {
     pub(super) fn begin(&self) -> UnderWay {
         self.0.under_way.fetch_add(1, Ordering::AcqRel);
         self.0.changed.notify_one();
-        UnderWay(Arc::clone(&self.0))
+        UnderWay { connection: Arc::clone(&self.0), handed_out: false }
     }
 
     /// Completes when no request has been under way for so long.
@@ -37,12 +46,48 @@ impl Activity {
             }
         }
     }
+
+    /// Completes when it has been the peer's turn for so long, up to twice as long, and no part
+    /// of any answer was taken.
+    pub(super) async fn stalled_for(&self, limit: Duration) {
+        loop {
+            if self.0.handed_out.load(Ordering::Acquire) == 0 {
+                self.0.handed_out_begun.notified().await;
+                continue;
+            }
+            let turns = self.0.turns.load(Ordering::Acquire);
+            tokio::time::sleep(limit).await;
+            if self.0.handed_out.load(Ordering::Acquire) > 0 && self.0.turns.load(Ordering::Acquire) == turns {
+                return;
+            }
+        }
+    }
+}
+
+impl UnderWay {
+    /// A part of the answer is ready for the peer.
+    pub(super) fn hand_out(&mut self) {
+        if !std::mem::replace(&mut self.handed_out, true) {
+            self.connection.turns.fetch_add(1, Ordering::AcqRel);
+            self.connection.handed_out.fetch_add(1, Ordering::AcqRel);
+            self.connection.handed_out_begun.notify_one();
+        }
+    }
+
+    /// The peer has room for the next part.
+    pub(super) fn take_back(&mut self) {
+        if std::mem::replace(&mut self.handed_out, false) {
+            self.connection.turns.fetch_add(1, Ordering::AcqRel);
+            self.connection.handed_out.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
-        self.0.changed.notify_one();
+        self.take_back();
+        self.connection.under_way.fetch_sub(1, Ordering::AcqRel);
+        self.connection.changed.notify_one();
     }
 }
 
@@ -64,5 +109,35 @@ mod tests {
         };
         tokio::join!(waiting, ending);
         assert_eq!(start.elapsed(), Duration::from_secs(160));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_part_after_part_is_not_stalled_one_that_stops_is() {
+        let activity = Activity::default();
+        let start = tokio::time::Instant::now();
+        let mut answer = activity.begin();
+        let taking = async {
+            // The rule takes its time, then parts are taken slowly, then no more.
+            tokio::time::sleep(Duration::from_secs(200)).await;
+            answer.hand_out();
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                answer.take_back();
+                answer.hand_out();
+            }
+        };
+        tokio::join!(activity.stalled_for(Duration::from_secs(30)), taking);
+        let stalled = start.elapsed() - Duration::from_secs(400);
+        assert!((30..=60).contains(&stalled.as_secs()), "{stalled:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_whose_source_is_silent_is_not_stalled() {
+        let activity = Activity::default();
+        let mut stream = activity.begin();
+        stream.hand_out();
+        stream.take_back();
+        let waited = tokio::time::timeout(Duration::from_secs(3600), activity.stalled_for(Duration::from_secs(30)));
+        assert!(waited.await.is_err());
     }
 }

@@ -174,6 +174,8 @@ impl Serving {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            // Over HTTP/1.1 the wire sees it; here a peer can keep its window shut behind pings.
+            () = activity.stalled_for(self.limits.stall), if http2 => Ok(()),
             () = activity.idle_for(self.limits.idle) => {
                 connection.as_mut().graceful_shutdown();
                 // A peer that does not even take the farewell is left.

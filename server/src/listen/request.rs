@@ -131,14 +131,15 @@ impl Refused {
 pub(super) struct Sending {
     body: Body,
     until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    _under_way: UnderWay,
+    under_way: UnderWay,
 }
 
-fn sending(response: Response<Body>, drain: &Drain, under_way: UnderWay) -> Response<Sending> {
+fn sending(response: Response<Body>, drain: &Drain, mut under_way: UnderWay) -> Response<Sending> {
+    under_way.hand_out();
     let drain = drain.clone();
     let until = is_event_stream(response.headers())
         .then(|| Box::pin(async move { drain.stopping().await }) as Pin<Box<dyn Future<Output = ()> + Send>>);
-    response.map(|body| Sending { body, until, _under_way: under_way })
+    response.map(|body| Sending { body, until, under_way })
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
@@ -151,12 +152,15 @@ impl http_body::Body for Sending {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.under_way.take_back();
         if let Some(until) = &mut self.until
             && until.as_mut().poll(cx).is_ready()
         {
             return Poll::Ready(None);
         }
-        Poll::Ready(ready!(Pin::new(&mut self.body).poll_frame(cx)))
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.under_way.hand_out();
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -187,6 +187,25 @@ async fn a_peer_that_does_not_take_its_answer_is_left() {
 }
 
 #[tokio::test]
+async fn a_peer_that_keeps_its_http2_window_shut_is_left() {
+    let stage = Stage::start(|config| config.limits.stall = SHORT).await;
+    let mut client = (*stage.client()).clone();
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = connect(stage.people(), &client.into(), b"").await.unwrap();
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    let request = http::Request::builder().uri("https://localhost/parts");
+    let asking = async {
+        let body = http_body_util::Empty::<bytes::Bytes>::new();
+        // Held, and never read: the window stays as shut as it gets.
+        sender.send_request(request.body(body).unwrap()).await.unwrap()
+    };
+    let (ended, answer) = tokio::time::timeout(HUNG, async { tokio::join!(connection, asking) }).await.unwrap();
+    drop((ended, answer));
+}
+
+#[tokio::test]
 async fn a_request_that_names_its_host_twice_is_refused() {
     let stage = Stage::start(|_| {}).await;
     let client = stage.client();
