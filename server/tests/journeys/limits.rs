@@ -81,7 +81,11 @@ async fn an_idle_http2_connection_is_closed_but_not_while_a_request_runs() {
 
 #[tokio::test]
 async fn too_many_from_one_address_are_closed_before_the_handshake() {
-    let stage = Stage::start(|config| config.limits.connections_per_address = 2).await;
+    let stage = Stage::start(|config| {
+        config.limits.connections_per_address = 2;
+        config.limits.handshake = 2 * HUNG;
+    })
+    .await;
     let client = stage.client();
     let mut first = connect(stage.people(), &client, b"").await.unwrap();
     let mut second = connect(stage.people(), &client, b"").await.unwrap();
@@ -104,7 +108,11 @@ async fn too_many_from_one_address_are_closed_before_the_handshake() {
 
 #[tokio::test]
 async fn a_full_listener_closes_newcomers() {
-    let stage = Stage::start(|config| config.limits.connections = 1).await;
+    let stage = Stage::start(|config| {
+        config.limits.connections = 1;
+        config.limits.handshake = 2 * HUNG;
+    })
+    .await;
     let mut first = connect(stage.people(), &stage.client(), b"").await.unwrap();
     answered(&mut first).await;
     let mut second = TcpStream::connect(stage.people()).await.unwrap();
@@ -180,7 +188,9 @@ async fn a_body_that_does_not_come_ends_with_its_request() {
 async fn a_peer_that_does_not_take_its_answer_is_left() {
     let stage = Stage::start(|config| config.limits.stall = SHORT).await;
     let mut stream = connect(stage.people(), &stage.client(), b"").await.unwrap();
-    stream.write_all(get_request("/large", "").as_bytes()).await.unwrap();
+    stream.write_all(get_request("/parts", "").as_bytes()).await.unwrap();
+    let mut begun = [0; 15];
+    stream.read_exact(&mut begun).await.unwrap();
     // Not reading: the server cannot wait for it longer than the limit, nor can its drain.
     let stopped = tokio::time::timeout(HUNG, stage.running.stop());
     assert!(stopped.await.unwrap(), "the connection ended by itself, before the deadline of the drain");

@@ -109,7 +109,6 @@ fn routes(cues: &Cues) -> Router {
         )
         .route("/stream", get(async move || event_stream(streaming)))
         .route("/parts", get(async || Body::from_stream(stream::repeat(part()).take(1000))))
-        .route("/large", get(async || vec![b'x'; 8 * 1024 * 1024]))
 }
 
 fn part() -> Result<Bytes, std::convert::Infallible> {
