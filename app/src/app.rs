@@ -94,6 +94,12 @@ impl App {
         Draw::new(&*self.clock, &*self.entropy)
     }
 
+    /// The public keys worth publishing, as JSON Web Keys.
+    pub fn published_keys(&self) -> Vec<serde_json::Value> {
+        let keys = self.keys.published(self.now(), self.tenant.max_token_life);
+        keys.iter().map(jose::Jwk::to_json).collect()
+    }
+
     /// A nonce for proofs at protected resources.
     pub fn resource_nonce(&self) -> String {
         let draw = self.draw();

@@ -5,6 +5,7 @@
 //! route above.
 
 mod app;
+pub mod authorize;
 pub mod call_home;
 mod certificate;
 mod client_certificate;
@@ -13,11 +14,14 @@ pub mod device_authorization;
 mod device_self;
 mod draw;
 mod fault;
+mod introspection;
 mod key_ring;
 pub mod mailer;
 pub mod password;
+mod revocation;
 mod start;
 pub mod token;
+mod userinfo;
 
 pub use app::{App, Ports, Settings};
 pub use draw::Draw;

@@ -4,9 +4,12 @@
 //! Every rule is a pure function from facts to a decision. Never knows storage,
 //! clock, randomness or HTTP types; those come in as values.
 
+#![recursion_limit = "256"]
+
 mod change;
 
 pub mod actor_token;
+pub mod authorize;
 pub mod binding;
 pub mod client;
 pub mod client_auth;
@@ -18,12 +21,17 @@ pub mod facts;
 pub mod family;
 pub mod form;
 pub mod grant;
+pub mod introspection;
 pub mod issue;
+pub mod metadata;
 pub mod pairing;
+pub mod redirect_uri;
+pub mod revocation;
 pub mod scope;
 pub mod signing_key;
 pub mod target;
 pub mod token;
+pub mod userinfo;
 
 pub use change::Change;
 pub use client::Client;

@@ -1,0 +1,131 @@
+//! The authorization endpoint: what has to happen before a code is given, and
+//! giving it.
+
+use identity::{BrowserSession, Fact, FamilyId, Secret, User};
+use oauth::authorize::{self, AuthorizeRefusal, AuthorizeRequest, DrawnCode, Step};
+use oauth::redirect_uri::Redirect;
+use oauth::{Client, OAuthRefusal};
+use store::Commit;
+
+use crate::app::App;
+use crate::fault::Fault;
+
+/// Where an authorization request stands.
+pub enum Authorizing {
+    /// Client or redirect URI are bad: a page, never a redirect.
+    Page(&'static str),
+    /// Told to the client at its own URI.
+    Refused(Redirect, OAuthRefusal),
+    /// The person must sign in first.
+    SignIn(Box<AuthorizeRequest>),
+    /// The person is asked.
+    Consent(Box<Asking>),
+    /// The code, with where it goes.
+    Granted(Box<AuthorizeRequest>, Secret<String>),
+}
+
+/// What the consent page shows.
+pub struct Asking {
+    /// The request.
+    pub request: AuthorizeRequest,
+    /// Who asks.
+    pub client: Client,
+    /// Who is asked.
+    pub user: User,
+    /// For what.
+    pub scope: oauth::Scope,
+}
+
+/// Somebody who is signed in, as the browser session says.
+#[derive(Clone, Copy)]
+pub struct SignedInAs<'a> {
+    /// Who.
+    pub user: &'a Fact<User>,
+    /// In which login.
+    pub session: &'a Fact<BrowserSession>,
+}
+
+impl App {
+    /// Takes an authorization request one step further. `consented` is the
+    /// person's own answer to the page, given just now; `since` is when this
+    /// very request sent them to sign in.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub async fn authorize(
+        &self,
+        pairs: Vec<(String, String)>,
+        signed_in: Option<SignedInAs<'_>>,
+        consented: bool,
+        since: Option<i64>,
+    ) -> Result<Authorizing, Fault> {
+        let draw = self.draw();
+        let client_id = pairs.iter().find(|(name, _)| name == "client_id").map(|(_, id)| id.clone());
+        let (code, digest) = draw.secret();
+        let drawn = DrawnCode {
+            code: digest,
+            family: draw.id(FamilyId::mint),
+            consent: draw
+                .id(|now, random| format!("con_{}", FamilyId::mint(now, random).as_str().trim_start_matches("fam_"))),
+            now: draw.now(),
+        };
+        let (pairs, client_id, drawn) = (&pairs, &client_id.unwrap_or_default(), &drawn);
+        let code = &code;
+        self.decide(|| async move {
+            let user = signed_in.map(|signed_in| signed_in.user.id.clone());
+            let facts = self.store.load_authorize(client_id.clone(), user).await?;
+            let client = facts.client.as_ref().map(|fact| &fact.record);
+            let nothing = Commit { now: drawn.now, ..Commit::default() };
+            let request = match authorize::read(pairs.clone(), client, &self.tenant.issuer) {
+                Ok(request) => request,
+                Err(AuthorizeRefusal::Page(reason)) => return Ok((nothing, Authorizing::Page(reason))),
+                Err(AuthorizeRefusal::Redirect(place, refusal)) => {
+                    return Ok((nothing, Authorizing::Refused(place, refusal)));
+                }
+            };
+            let session = signed_in.map(|signed_in| &signed_in.session.record);
+            let step = match authorize::next_step(&request, &facts, session, since, drawn.now) {
+                Ok(step) => step,
+                Err(refusal) => return Ok((nothing, Authorizing::Refused(request.redirect, refusal))),
+            };
+            let (Some(client), Some(signed_in)) = (&facts.client, signed_in) else {
+                return Ok((nothing, Authorizing::SignIn(Box::new(request))));
+            };
+            let asked = matches!(step, Step::Consent(_));
+            match step {
+                Step::SignIn => return Ok((nothing, Authorizing::SignIn(Box::new(request)))),
+                Step::Consent(scope) if !consented => {
+                    let (client, user) = (client.record.clone(), signed_in.user.record.clone());
+                    return Ok((nothing, Authorizing::Consent(Box::new(Asking { request, client, user, scope }))));
+                }
+                Step::Consent(_) | Step::Grant => {}
+            }
+            let consent = facts.consent.as_ref();
+            let decision = authorize::grant(&request, client, signed_in.user, signed_in.session, consent, asked, drawn);
+            let (commit, reply) = Commit::of(decision, drawn.now);
+            match reply {
+                Ok(()) => Ok((commit, Authorizing::Granted(Box::new(request), code.clone()))),
+                Err(refusal) => Ok((commit, Authorizing::Refused(request.redirect, refusal))),
+            }
+        })
+        .await
+    }
+
+    /// The person said no: the client is told `access_denied`.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub async fn refuse_authorization(
+        &self,
+        pairs: Vec<(String, String)>,
+    ) -> Result<Result<Redirect, &'static str>, Fault> {
+        let client_id = pairs.iter().find(|(name, _)| name == "client_id").map(|(_, id)| id.clone());
+        let facts = self.store.load_authorize(client_id.unwrap_or_default(), None).await?;
+        let client = facts.client.as_ref().map(|fact| &fact.record);
+        Ok(match authorize::read(pairs, client, &self.tenant.issuer) {
+            Ok(request) => Ok(request.redirect),
+            Err(AuthorizeRefusal::Redirect(place, _)) => Ok(place),
+            Err(AuthorizeRefusal::Page(reason)) => Err(reason),
+        })
+    }
+}

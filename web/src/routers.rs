@@ -1,0 +1,19 @@
+//! What stands on which listener.
+
+use axum::Router;
+
+use crate::oauth_routes::{client_routes, public_routes};
+use crate::state::State;
+
+/// The listener of people and clients: it never asks for a certificate.
+pub fn people_router(state: State) -> Router {
+    let issuer = state.app.tenant().issuer.clone();
+    Router::new().merge(client_routes()).merge(public_routes(&issuer)).with_state(state)
+}
+
+/// The listener of devices: it requests certificates. What a device says about
+/// itself stands here alone.
+pub fn device_router(state: State) -> Router {
+    let issuer = state.app.tenant().issuer.clone();
+    Router::new().merge(crate::device::routes()).merge(client_routes()).merge(public_routes(&issuer)).with_state(state)
+}
