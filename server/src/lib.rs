@@ -11,4 +11,4 @@ pub mod port;
 pub mod serve;
 pub mod telemetry;
 pub mod tls;
-mod wiring;
+pub mod wiring;

@@ -1,27 +1,132 @@
 //! What answers at each listener: the one place where the rooms meet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use app::mailer::{FolderMailer, Mailer, SmtpMailer, SmtpSecurity};
+use app::{App, Fault, MasterKey, Ports, Settings};
 use authority::Clock;
-use axum::Router;
+use store::StoreError;
+use store_sqlite::{SqliteStore, TenantSettings};
+use web::State;
 use zeroize::Zeroizing;
 
-use crate::command::Failure;
-use crate::config::Config;
+use crate::command::{Exit, Failure};
+use crate::config::{Config, Mail, MailWay, SmtpEncryption};
 use crate::data::DataFolder;
 use crate::listen::Drain;
+use crate::port::SystemEntropy;
 use crate::serve::Doors;
+
+/// How often the store's time is advanced and what is dead is dropped.
+const BEAT: Duration = Duration::from_secs(60);
+/// No token lives longer, seconds.
+const MAX_TOKEN_LIFE: i64 = 86_400;
+
+/// Opens the application on its store. Blocks while the store is migrated.
+///
+/// # Errors
+/// [`Exit::Store`] and [`Exit::Configuration`], with what to type next.
+pub async fn open_app(
+    config: &Config,
+    data: &DataFolder,
+    master_key: &Zeroizing<[u8; 32]>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<App>, Failure> {
+    let issuer = config.issuer.url.as_str().to_owned();
+    let device_url = config.issuer.devices_url.as_str().to_owned();
+    let tenant =
+        TenantSettings { issuer: issuer.clone(), device_url: device_url.clone(), max_token_life: MAX_TOKEN_LIFE };
+    let store = SqliteStore::open(&data.store(), tenant).map_err(|error| store_failure(&error))?;
+    let ports = Ports {
+        store: Arc::new(store),
+        clock: Arc::clone(clock),
+        entropy: Arc::new(SystemEntropy),
+        mailer: mailer(&config.mail, data)?,
+    };
+    let settings = Settings { max_token_life: MAX_TOKEN_LIFE, ..Settings::new(issuer, device_url) };
+    let app = App::start(settings, &MasterKey::new(**master_key), ports).await.map_err(|fault| app_failure(&fault))?;
+    Ok(Arc::new(app))
+}
 
 /// Builds the doors of a server. Tasks that live as long as it belong on the drain.
 ///
 /// # Errors
-/// [`Failure`], with what to type next.
+/// As [`open_app`].
 pub(crate) async fn doors(
-    _config: &Config,
-    _data: &DataFolder,
-    _master_key: &Zeroizing<[u8; 32]>,
-    _clock: &Arc<dyn Clock>,
-    _drain: &Drain,
+    config: &Config,
+    data: &DataFolder,
+    master_key: &Zeroizing<[u8; 32]>,
+    clock: &Arc<dyn Clock>,
+    drain: &Drain,
 ) -> Result<Doors, Failure> {
-    Ok(Doors { people: Router::new(), devices: Router::new(), local: Router::new() })
+    let app = open_app(config, data, master_key, clock).await?;
+    keep_beating(&app, drain);
+    Ok(doors_of(&app))
+}
+
+/// The doors of an application that was opened.
+pub fn doors_of(app: &Arc<App>) -> Doors {
+    let at = |origin: &str| State { app: Arc::clone(app), origin: origin.into() };
+    let people = at(&app.tenant().issuer);
+    let devices = at(&app.tenant().device_url);
+    Doors {
+        local: web::people_router(people.clone()),
+        people: web::people_router(people),
+        devices: web::device_router(devices),
+    }
+}
+
+/// Beats every minute until the server drains.
+pub fn keep_beating(app: &Arc<App>, drain: &Drain) {
+    let (app, stop) = (Arc::clone(app), drain.clone());
+    drain.spawn(async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(BEAT) => {}
+                () = stop.stopping() => return,
+            }
+            if let Err(fault) = app.beat().await {
+                tracing::error!(cause = %fault, "beat_failed");
+            }
+        }
+    });
+}
+
+fn mailer(mail: &Mail, data: &DataFolder) -> Result<Arc<dyn Mailer>, Failure> {
+    let bad = |error: app::mailer::MailError| Failure::new(Exit::Configuration, format!("mail: {}", error.0));
+    match &mail.way {
+        MailWay::Smtp(smtp) => {
+            let security = match smtp.encryption {
+                SmtpEncryption::StartTls => SmtpSecurity::StartTls,
+                SmtpEncryption::Tls => SmtpSecurity::Tls,
+                SmtpEncryption::None => SmtpSecurity::Plain,
+            };
+            let login = smtp.login.as_ref().map(|(user, password)| (user.clone(), password.expose().to_owned()));
+            Ok(Arc::new(SmtpMailer::new(&smtp.host, smtp.port, security, login, &mail.from).map_err(bad)?))
+        }
+        MailWay::Folder(folder) => {
+            let folder = folder.clone().unwrap_or_else(|| data.mail());
+            std::fs::create_dir_all(&folder)
+                .map_err(|error| Failure::new(Exit::Store, format!("cannot make {}: {error}", folder.display())))?;
+            Ok(Arc::new(FolderMailer::new(folder, &mail.from).map_err(bad)?))
+        }
+    }
+}
+
+fn store_failure(error: &StoreError) -> Failure {
+    let failure = Failure::new(Exit::Store, error);
+    match error {
+        StoreError::TooNew { .. } => failure.then_type("keyfob version, and start the newer program that made it"),
+        _ => failure,
+    }
+}
+
+fn app_failure(fault: &Fault) -> Failure {
+    match fault {
+        Fault::Broken("sealed_key_of_another_master_key") => {
+            Failure::new(Exit::Store, "the signing keys were sealed with another master.key: put the right one back")
+        }
+        fault => Failure::new(Exit::Store, fault),
+    }
 }
