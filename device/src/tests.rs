@@ -1,0 +1,7 @@
+//! The machines in virtual time against a scripted server.
+
+mod call_home;
+mod never;
+mod pairing;
+mod tokens;
+mod world;
