@@ -1,7 +1,10 @@
 //! To which key a token is bound: asked for by a proof that came along, or
 //! demanded by registration (RFC 9449 §5, RFC 8705 §3).
 
-use crate::client_auth::AuthenticatedClient;
+use identity::credential::CredentialState;
+use identity::facts::DeviceFacts;
+
+use crate::client_auth::{AuthenticatedClient, ShownCertificate};
 use crate::error::{ErrorCode, OAuthRefusal};
 use crate::token::Confirmation;
 
@@ -10,37 +13,69 @@ use crate::token::Confirmation;
 ///
 /// # Errors
 /// `invalid_dpop_proof` where the client registered that a proof is mandatory
-/// and none came; `invalid_request` likewise for its certificate.
+/// and none came; `invalid_request` likewise for its certificate, also beside a
+/// proof; `invalid_grant` for a device that shows a key which is not its own.
 pub fn confirm(client: &AuthenticatedClient, jkt: Option<&str>) -> Result<Option<Confirmation>, OAuthRefusal> {
-    if let Some(jkt) = jkt {
-        return Ok(Some(Confirmation { jkt: Some(jkt.to_owned()), ..Confirmation::default() }));
+    if let Some(device) = client.device() {
+        return confirm_device(device, client.certificate(), jkt).map(Some);
     }
     let registered = client.client();
-    if registered.is_some_and(|client| client.dpop_bound_access_tokens) {
-        return Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "dpop_mandatory"));
-    }
-    let by_certificate = registered.is_some_and(|client| client.tls_client_certificate_bound_access_tokens)
-        || (client.device().is_some() && client.certificate().is_some());
-    match (by_certificate, client.certificate()) {
-        (false, _) if client.device().is_some() => {
-            // A device's own token is never plain bearer.
-            Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "device_without_proof"))
+    let certificate = registered
+        .filter(|client| client.tls_client_certificate_bound_access_tokens)
+        .map(|_| client.certificate().ok_or(OAuthRefusal::new(ErrorCode::InvalidRequest, "certificate_mandatory")))
+        .transpose()?;
+    match (jkt, certificate) {
+        (Some(jkt), _) => Ok(Some(key(jkt))),
+        (None, _) if registered.is_some_and(|client| client.dpop_bound_access_tokens) => {
+            Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "dpop_mandatory"))
         }
-        (false, _) => Ok(None),
-        (true, Some(shown)) => {
-            Ok(Some(Confirmation { x5t_s256: Some(shown.thumbprint.clone()), ..Confirmation::default() }))
-        }
-        (true, None) => Err(OAuthRefusal::new(ErrorCode::InvalidRequest, "certificate_mandatory")),
+        (None, shown) => Ok(shown.map(|shown| certificate_of(&shown.thumbprint))),
     }
 }
 
+/// A device's own token is never plain bearer, and bound to a key the registry
+/// holds for it: who catches its assertion cannot bind a token to another.
+fn confirm_device(
+    device: &DeviceFacts,
+    certificate: Option<&ShownCertificate>,
+    jkt: Option<&str>,
+) -> Result<Confirmation, OAuthRefusal> {
+    const ANOTHER: OAuthRefusal = OAuthRefusal::new(ErrorCode::InvalidGrant, "proof_by_another_key");
+    match (jkt, certificate) {
+        (Some(jkt), _) if holds(device, jkt) => Ok(key(jkt)),
+        (None, Some(shown)) if holds(device, &shown.key_thumbprint) => Ok(certificate_of(&shown.thumbprint)),
+        (None, None) => Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "device_without_proof")),
+        _ => Err(ANOTHER),
+    }
+}
+
+/// Whether a key is one of the device's present ones.
+pub fn holds(device: &DeviceFacts, key_thumbprint: &str) -> bool {
+    device.credentials.iter().any(|credential| {
+        credential.state == CredentialState::Current && credential.key_thumbprint == key_thumbprint
+    })
+}
+
+/// A binding to the key of a DPoP proof.
+pub(crate) fn key(jkt: &str) -> Confirmation {
+    Confirmation { jkt: Some(jkt.to_owned()), ..Confirmation::default() }
+}
+
+fn certificate_of(thumbprint: &str) -> Confirmation {
+    Confirmation { x5t_s256: Some(thumbprint.to_owned()), ..Confirmation::default() }
+}
+
 /// Whether a proof or certificate of this request is by the key something was
-/// bound to before.
+/// bound to before. A binding that cannot be compared fits nothing.
 pub fn fits(bound: &Confirmation, now: Option<&Confirmation>) -> bool {
     let same = |a: &Option<String>, b: &Option<String>| match (a, b) {
-        (None, _) => true,
         (Some(a), Some(b)) => jose::digest::constant_time_eq(a.as_bytes(), b.as_bytes()),
-        (Some(_), None) => false,
+        _ => false,
     };
-    now.is_some_and(|now| same(&bound.jkt, &now.jkt) && same(&bound.x5t_s256, &now.x5t_s256))
+    let Some(now) = now else { return false };
+    match bound {
+        Confirmation { jkt: Some(_), x5t_s256: None, .. } => same(&bound.jkt, &now.jkt),
+        Confirmation { jkt: None, x5t_s256: Some(_), .. } => same(&bound.x5t_s256, &now.x5t_s256),
+        _ => false,
+    }
 }

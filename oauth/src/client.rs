@@ -98,8 +98,8 @@ pub enum TlsName {
 pub struct ClientRights {
     /// May register assets by token exchange.
     pub asset_tokens: bool,
-    /// Speaks the Salesforce form of the exchange: no client parameter, no
-    /// actor token needed, `Name` and `SerialNumber`, always `Bearer`.
+    /// Speaks the Salesforce form of the exchange: no client parameter, `Name`
+    /// and `SerialNumber`, few claims demanded of the actor token, always `Bearer`.
     pub asset_salesforce: bool,
     /// May exchange tokens that were issued to other clients.
     pub exchange_others: bool,

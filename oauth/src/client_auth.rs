@@ -43,6 +43,7 @@ pub struct Presented {
     client_id: Option<String>,
     secret: Option<Secret<String>>,
     assertion: Option<Assertion>,
+    by_token: bool,
     /// The certificate of the connection, where there is one.
     pub certificate: Option<ShownCertificate>,
 }
@@ -67,7 +68,7 @@ impl Presented {
             return Err(OAuthRefusal::new(ErrorCode::InvalidRequest, "two_client_authentications"));
         }
         let client_id = form.one("client_id").map(str::to_owned);
-        let presented = Self { basic, client_id, secret, assertion, certificate: None };
+        let presented = Self { basic, client_id, secret, assertion, by_token: false, certificate: None };
         let named = presented.names();
         if named.windows(2).any(|pair| pair.first() != pair.last()) {
             return Err(bad("client_ids_differ"));
@@ -106,7 +107,8 @@ impl Presented {
     /// Salesforce form of the exchange, for clients that registered so.
     #[must_use]
     pub fn named(client_id: String) -> Self {
-        Self { basic: None, client_id: Some(client_id), secret: None, assertion: None, certificate: None }
+        let client_id = Some(client_id);
+        Self { basic: None, client_id, secret: None, assertion: None, by_token: true, certificate: None }
     }
 }
 
@@ -175,7 +177,17 @@ impl AuthenticatedClient {
         if may { Ok(()) } else { Err(OAuthRefusal::new(ErrorCode::UnauthorizedClient, "grant_not_registered")) }
     }
 
-    /// All it may ever ask for.
+    /// All it may ask for itself. A device has what its state permits; what its
+    /// model may do, it may do for an owner alone.
+    pub fn own_scopes(&self) -> Scope {
+        match &self.who {
+            Who::Client(client) => client.scopes.clone(),
+            Who::Device(device) if device.0.device.state == DeviceState::Registered => Scope::of(["firmware:read"]),
+            Who::Device(_) => Scope::of(DEVICE_SCOPES),
+        }
+    }
+
+    /// All it may ever ask for, for whomever.
     pub fn scopes(&self) -> Scope {
         match &self.who {
             Who::Client(client) => client.scopes.clone(),
@@ -224,6 +236,13 @@ impl AuthenticatedClient {
     pub fn once(&self) -> Option<crate::Change> {
         self.once.clone().map(|(key, until)| crate::Change::once(key, until))
     }
+
+    /// Adds that single use to a decision, a refusal included: an assertion that
+    /// was good for a no is not good for a second try.
+    pub(crate) fn spend<Reply>(&self, mut decision: crate::Decision<Reply>) -> crate::Decision<Reply> {
+        decision.changes.extend(self.once());
+        decision
+    }
 }
 
 /// Verifies what was presented. One refusal for an unknown id and a wrong proof.
@@ -237,10 +256,16 @@ pub fn verify(presented: &Presented, facts: &CallerFacts, now: i64) -> Result<Au
             if client.disabled {
                 return Err(bad("client_disabled"));
             }
+            if presented.by_token && !client.rights.asset_salesforce {
+                return Err(bad("no_client"));
+            }
             verify_client(presented, client, &facts.tenant, facts.assertion_used, now)?;
             Who::Client(client.clone())
         }
         (_, Some(device)) if device.device.id.as_str() == id => {
+            if presented.by_token {
+                return Err(bad("no_client"));
+            }
             let credential = verify_device(presented, device, &facts.tenant, facts.assertion_used, now)?;
             Who::Device(Box::new((device.clone(), credential.clone())))
         }
@@ -317,15 +342,19 @@ fn verify_device<'a>(
     if matches!(device.device.state, DeviceState::Suspended | DeviceState::Retired) || device.device.pending {
         return Err(bad("device_state"));
     }
+    // Dates of a certificate count, also where its key alone is shown.
+    let in_time = |credential: &&Fact<Credential>| {
+        credential.certificate.as_ref().is_none_or(|certificate| now <= certificate.not_after)
+    };
     let live = device.credentials.iter().filter(|credential| credential.state == CredentialState::Current);
+    let mut live = live.filter(in_time);
     if let Some(assertion) = &presented.assertion {
-        for credential in live {
-            let Ok(jwk) = Jwk::from_json(&credential.jwk) else { continue };
-            if assertion.is_by(&jwk) {
-                return assertion.verify(&[jwk], tenant, assertion_used, now).map(|()| credential);
-            }
-        }
-        return Err(bad("assertion_by_unknown_key"));
+        let signed = live.find_map(|credential| {
+            let jwk = Jwk::from_json(&credential.jwk).ok()?;
+            assertion.is_signed_by(&jwk).then_some((credential, jwk))
+        });
+        let (credential, jwk) = signed.ok_or(bad("assertion_by_unknown_key"))?;
+        return assertion.verify(&[jwk], tenant, assertion_used, now).map(|()| credential);
     }
     if presented.method() != AuthMethod::None {
         return Err(bad("other_method_registered"));
@@ -333,11 +362,11 @@ fn verify_device<'a>(
     let shown = presented.certificate.as_ref().ok_or(bad("no_certificate"))?;
     let fits = |credential: &&Fact<Credential>| {
         let same = |facts: &identity::credential::CertificateFacts| {
-            facts.thumbprint == shown.thumbprint && now <= facts.not_after
+            facts.thumbprint == shown.thumbprint
         };
         credential.key_thumbprint == shown.key_thumbprint && credential.certificate.as_ref().is_some_and(same)
     };
-    live.into_iter().find(fits).ok_or(bad("certificate_unknown"))
+    live.find(fits).ok_or(bad("certificate_unknown"))
 }
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

@@ -26,6 +26,28 @@ pub fn resolve(asked: &[String], allowed: &[String]) -> Result<Vec<String>, OAut
     Ok(targets)
 }
 
+/// Resolves what was asked for against what was granted before, as far as the
+/// client may still ask for it. A token with `openid` is good at UserInfo, which
+/// is ours, unless the request chose otherwise.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn of_grant(
+    asked: &[String],
+    granted: &[String],
+    allowed: &[String],
+    openid: Option<&str>,
+) -> Result<Vec<String>, OAuthRefusal> {
+    let remains = |target: &&String| allowed.contains(target) || Some(target.as_str()) == openid;
+    let remaining: Vec<String> = granted.iter().filter(remains).cloned().collect();
+    let mut targets = resolve(asked, &remaining)?;
+    let ours = openid.filter(|ours| asked.is_empty() && remaining.iter().any(|target| target == ours));
+    if let Some(ours) = ours.filter(|ours| !targets.iter().any(|target| target == ours)) {
+        targets.push(ours.to_owned());
+    }
+    Ok(targets)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

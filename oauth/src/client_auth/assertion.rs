@@ -48,7 +48,12 @@ pub(super) fn collect(form: &Form) -> Result<Option<Assertion>, OAuthRefusal> {
     if text(&claims, "sub") != Some(issuer) {
         return Err(bad("assertion_sub_differs"));
     }
-    let jti = text(&claims, "jti").filter(|jti| (8..=128).contains(&jti.len())).ok_or(bad("assertion_without_jti"))?;
+    // An actor token of a device has the same issuer, subject and audience, and
+    // devices hand it to apps: it must not log in as the device.
+    if claims.contains_key("did") || claims.contains_key("cnf") {
+        return Err(bad("assertion_is_an_actor_token"));
+    }
+    let jti = text(&claims, "jti").filter(|jti| (1..=128).contains(&jti.len())).ok_or(bad("assertion_without_jti"))?;
     let (client_id, jti) = (issuer.to_owned(), jti.to_owned());
     Ok(Some(Assertion { token: std::sync::Arc::new(token), claims, client_id, jti }))
 }
@@ -73,6 +78,12 @@ impl Assertion {
         self.token.header().kid().is_none_or(|kid| Some(kid) == jwk.kid() || kid == jwk.thumbprint().to_string())
     }
 
+    /// Whether this key is named, if any is, and made the signature.
+    pub(super) fn is_signed_by(&self, jwk: &Jwk) -> bool {
+        let permitted = self.is_by(jwk) && jwk.permits(self.token.header().alg());
+        permitted && allowed_key(jwk).is_some_and(|key| verified(&self.token, &key))
+    }
+
     pub(super) fn verify(&self, keys: &[Jwk], tenant: &Tenant, used: bool, now: i64) -> Result<(), OAuthRefusal> {
         let header = self.token.header();
         let typ_fits =
@@ -80,11 +91,15 @@ impl Assertion {
         if !typ_fits {
             return Err(bad("assertion_typ"));
         }
-        let named = keys.iter().filter(|jwk| self.is_by(jwk) && jwk.permits(header.alg()));
-        if !named.filter_map(allowed_key).any(|key| verified(&self.token, &key)) {
+        if !keys.iter().any(|jwk| self.is_signed_by(jwk)) {
             return Err(bad("assertion_signature"));
         }
-        if text(&self.claims, "aud") != Some(tenant.issuer.as_str()) {
+        let single = match self.claims.get("aud") {
+            Some(Value::String(aud)) => Some(aud.as_str()),
+            Some(Value::Array(list)) if list.len() == 1 => list.first().and_then(Value::as_str),
+            _ => None,
+        };
+        if single != Some(tenant.issuer.as_str()) {
             return Err(bad("assertion_aud"));
         }
         let exp = integer(&self.claims, "exp").ok_or(bad("assertion_without_exp"))?;

@@ -16,14 +16,9 @@ pub(super) fn parse(field: &str) -> Result<(String, Secret<String>), OAuthRefusa
     let pair = String::from_utf8(bytes).map_err(|_| MALFORMED)?;
     let (id, secret) = pair.split_once(':').ok_or(MALFORMED)?;
     let decode = |text: &str| {
-        let mut pairs = url::form_urlencoded::parse(text.as_bytes());
-        let (decoded, rest) = (pairs.next(), pairs.next());
-        match (decoded, rest) {
-            // One name without a value: neither `&` nor `=` stood unencoded.
-            (Some((name, value)), None) if value.is_empty() && !text.contains('=') => Some(name.into_owned()),
-            (None, None) => Some(String::new()),
-            _ => None,
-        }
+        // With neither `&` nor `=` unencoded, the text is one name without a value.
+        let name = url::form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned());
+        (!text.contains(['&', '='])).then(|| name.unwrap_or_default())
     };
     match (decode(id), decode(secret)) {
         (Some(id), Some(secret)) if !id.is_empty() => Ok((id, Secret::new(secret))),

@@ -30,10 +30,10 @@ pub fn decide(
     facts: &CallerFacts,
     drawn: &Drawn,
 ) -> Decision<TokenReply> {
-    match grant(request, client, facts, drawn) {
+    client.spend(match grant(request, client, facts, drawn) {
         Ok(decision) => decision,
         Err(refusal) => Decision::refuse(refusal.code, refusal.reason),
-    }
+    })
 }
 
 fn grant(
@@ -46,8 +46,8 @@ fn grant(
     if client.is_public() {
         return Err(OAuthRefusal::new(ErrorCode::UnauthorizedClient, "public_client_for_itself"));
     }
-    let scope = request.scope.clone().unwrap_or_else(|| client.scopes());
-    if !scope.is_within(&client.scopes()) {
+    let scope = request.scope.clone().unwrap_or_else(|| client.own_scopes());
+    if !scope.is_within(&client.own_scopes()) {
         return Err(OAuthRefusal::new(ErrorCode::InvalidScope, "scope_not_registered"));
     }
     let audience = target::resolve(&request.targets, &client.audiences(&facts.tenant))?;
@@ -62,6 +62,5 @@ fn grant(
     claims.anc = issue::anchors(&facts.tenant, &guards, &Anchors::default());
     let mut decision = Decision::reply(issue::access_token(claims, issue::Form::access(client.token_form()))?);
     decision.guards = guards;
-    decision.changes.extend(client.once());
     Ok(decision)
 }
