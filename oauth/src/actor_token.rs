@@ -2,6 +2,7 @@
 //! is registered. Owns their form and who signed them.
 
 use identity::rule::claiming::ShownKey;
+use identity::rule::{attributes, import_line};
 use identity::{Secret, is_reserved_prefix};
 use jose::{Alg, HmacKey, Jwk, VerifyingKey, base64url, digest, jws};
 use serde_json::{Map, Value};
@@ -10,9 +11,6 @@ use serde_json::{Map, Value};
 pub const LONGEST: i64 = 600;
 /// Clocks of devices, to either side, seconds.
 const SKEW: i64 = 60;
-/// Most custom attributes, and most octets of them.
-const MAX_ATTRIBUTES: usize = 32;
-const MAX_ATTRIBUTE_BYTES: usize = 4096;
 
 /// An actor token that was read but not verified. Its names are well-formed.
 #[derive(Clone)]
@@ -88,8 +86,9 @@ impl ActorToken {
     /// The named cause.
     pub fn parse(text: &str, lenient: bool) -> Result<Self, &'static str> {
         let token = jws::Unverified::parse(text).map_err(|_| "actor_malformed")?;
-        let typ_fits =
-            token.header().typ().is_none_or(|typ| jws::same_typ(typ, "actor+jwt") || jws::same_typ(typ, "JWT"));
+        // Explicit typing (RFC 8725 §3.11); only a lenient client may leave it out.
+        let fits = |typ: &str| jws::same_typ(typ, "actor+jwt") || jws::same_typ(typ, "JWT");
+        let typ_fits = token.header().typ().map_or(lenient, fits);
         if !typ_fits {
             return Err("actor_typ");
         }
@@ -106,7 +105,9 @@ impl ActorToken {
         let key = claims.get("cnf").map(parse_key).transpose()?;
         let attributes = custom(&claims)?;
         Ok(Self {
-            fingerprint: base64url::encode(digest::sha256(text.as_bytes())),
+            // Over what was signed: of one signature of ECDSA anybody can make a
+            // second one, and with it a second text.
+            fingerprint: base64url::encode(digest::sha256(token.signing_input().as_bytes())),
             name: word("name")?,
             serial: word("serial_number")?.map(|serial| plain_serial(&serial).map(|()| serial)).transpose()?,
             model: word("model")?,
@@ -157,7 +158,8 @@ impl ActorToken {
         self.check_audience(issuer, lenient)?;
         let by_device = self.text("iss").is_none_or(|iss| iss == self.did);
         if by_device && let Some(key) = &self.key {
-            if self.text("sub").is_some_and(|sub| sub != self.did) || (!lenient && self.text("iss").is_none()) {
+            let named = |name: &str| self.text(name).map_or(lenient, |value| value == self.did);
+            if !named("iss") || !named("sub") {
                 return Err("actor_iss_sub");
             }
             return if self.is_by(key) { Ok(SignedBy::Device(shown(key))) } else { Err("actor_signature") };
@@ -236,15 +238,12 @@ fn parse_key(cnf: &Value) -> Result<Jwk, &'static str> {
     }
 }
 
+/// At most 32, at most 4 KiB, under names that can stand in a filter.
 fn custom(claims: &Map<String, Value>) -> Result<Map<String, Value>, &'static str> {
     let own = |(name, _): &(&String, &Value)| !KNOWN.contains(&name.as_str());
     let custom: Map<String, Value> = claims.iter().filter(own).map(|(n, v)| (n.clone(), v.clone())).collect();
-    let size = serde_json::to_string(&custom).map_or(usize::MAX, |text| text.len());
-    if custom.len() > MAX_ATTRIBUTES || size > MAX_ATTRIBUTE_BYTES {
-        Err("actor_attributes_too_large")
-    } else {
-        Ok(custom)
-    }
+    attributes::check(None, &custom).map_err(|_| "actor_attributes")?;
+    Ok(custom)
 }
 
 /// At most 255 characters, no control characters.
@@ -252,9 +251,9 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= 255 && !text.chars().any(char::is_control)
 }
 
-/// A serial number is compared exactly; wildcards in it are somebody's attempt.
+/// A serial number is compared exactly, and has the form that imports demand.
 fn plain_serial(serial: &str) -> Result<(), &'static str> {
-    if serial.contains(['*', '%', '?']) { Err("actor_serial") } else { Ok(()) }
+    if import_line::is_serial(serial) { Ok(()) } else { Err("actor_serial") }
 }
 
 /// 1 to 128 of `[A-Za-z0-9._:-]`, and never posing as a user or a client; our

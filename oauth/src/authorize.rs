@@ -245,7 +245,7 @@ pub fn next_step(
     let wants_fresh = request.prompt.login || request.prompt.select_account || request.max_age == Some(0);
     let just_now = signed_in_since.is_some_and(|since| session.authenticated_at >= since);
     let too_old = request.max_age.is_some_and(|age| now - session.authenticated_at > age);
-    if (wants_fresh && !just_now) || (too_old && !just_now) {
+    if (wants_fresh || too_old) && !just_now {
         return page(ErrorCode::LoginRequired, "login_too_old", Step::SignIn);
     }
     if request.essential_acr {

@@ -51,9 +51,10 @@ fn confirm_device(
 
 /// Whether a key is one of the device's present ones.
 pub fn holds(device: &DeviceFacts, key_thumbprint: &str) -> bool {
-    device.credentials.iter().any(|credential| {
-        credential.state == CredentialState::Current && credential.key_thumbprint == key_thumbprint
-    })
+    device
+        .credentials
+        .iter()
+        .any(|credential| credential.state == CredentialState::Current && credential.key_thumbprint == key_thumbprint)
 }
 
 /// A binding to the key of a DPoP proof.

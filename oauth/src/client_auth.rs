@@ -361,9 +361,7 @@ fn verify_device<'a>(
     }
     let shown = presented.certificate.as_ref().ok_or(bad("no_certificate"))?;
     let fits = |credential: &&Fact<Credential>| {
-        let same = |facts: &identity::credential::CertificateFacts| {
-            facts.thumbprint == shown.thumbprint
-        };
+        let same = |facts: &identity::credential::CertificateFacts| facts.thumbprint == shown.thumbprint;
         credential.key_thumbprint == shown.key_thumbprint && credential.certificate.as_ref().is_some_and(same)
     };
     live.find(fits).ok_or(bad("certificate_unknown"))

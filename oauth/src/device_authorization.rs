@@ -1,9 +1,10 @@
 //! The device's first request of a pairing, and the owner's decision on it
 //! (RFC 8628 §3.1, §3.3).
 
-use identity::credential::CredentialState;
+use identity::bond::{Holder, Target};
 use identity::device::DeviceState;
-use identity::facts::OwnedFacts;
+use identity::facts::{DeviceFacts, OwnedFacts};
+use identity::user::UserState;
 use identity::{Digest, Fact, Tenant, Write};
 
 use crate::client::GrantType;
@@ -13,7 +14,7 @@ use crate::facts::PairingFacts;
 use crate::form::Form;
 use crate::pairing::{Pairing, PairingState};
 use crate::scope::Scope;
-use crate::{Change, Decision, target};
+use crate::{Change, Decision, binding, issue, target};
 
 /// Life of both codes, seconds.
 pub const LIFE: i64 = 600;
@@ -60,6 +61,8 @@ pub struct Request {
     pub targets: Vec<String>,
     /// The key tokens will be bound to: of a verified proof, or named.
     pub jkt: Option<String>,
+    /// Whether a proof by that key came along; a name alone proves nothing.
+    pub proved: bool,
     /// The device that pairs, by `authorization_details`.
     pub did: Option<String>,
 }
@@ -78,7 +81,8 @@ impl Request {
             return Err(OAuthRefusal::new(ErrorCode::InvalidRequest, "dpop_jkt_differs_from_proof"));
         }
         let did = form.one("authorization_details").map(pairing_detail).transpose()?;
-        Ok(Self { scope: form.scope()?, targets: form.targets(), jkt: proof.or(named), did })
+        let proved = proof.is_some();
+        Ok(Self { scope: form.scope()?, targets: form.targets(), jkt: proof.or(named), proved, did })
     }
 }
 
@@ -119,15 +123,14 @@ pub fn begin(
     owned: &OwnedFacts,
     drawn: &DrawnCodes,
 ) -> Decision<Pairing> {
-    match begun(request, client, tenant, owned, drawn) {
+    client.spend(match begun(request, client, tenant, owned, drawn) {
         Ok(pairing) => {
             let mut decision = Decision::reply(pairing.clone()).change(Change::from(Write::new(pairing)));
             decision.guards = client.guards();
-            decision.changes.extend(client.once());
             decision
         }
         Err(refusal) => Decision::refuse(refusal.code, refusal.reason),
-    }
+    })
 }
 
 fn begun(
@@ -140,12 +143,13 @@ fn begun(
     client.require(GrantType::DeviceCode)?;
     let own = client.device().map(|device| device.device.id.as_str());
     let did = request.did.as_deref().or(own);
+    // First of all: whether scopes fit the model would tell that a device exists.
+    let device = did.map(|did| check_device(did, request, client, owned)).transpose()?;
     let product = owned.device.as_ref().map(|known| &known.product).or(client.device().map(|known| &known.product));
     let allowed = match product.filter(|_| did.is_some()) {
         // What a model may do is the product's word, within what the client may ask for.
         Some(product) => {
-            let standard = ["openid", "profile", "offline_access"];
-            let of_model = product.scopes.iter().map(String::as_str).chain(standard);
+            let of_model = product.scopes.iter().map(String::as_str).chain(issue::STANDARD);
             client.scopes().intersection(&Scope::of(of_model))
         }
         None => client.scopes(),
@@ -154,8 +158,11 @@ fn begun(
     if !scope.is_within(&allowed) {
         return Err(OAuthRefusal::new(ErrorCode::InvalidScope, "scope_beyond_device"));
     }
-    let resources = target::resolve(&request.targets, &client.audiences(tenant))?;
-    let device = did.map(|did| check_device(did, request, client, owned)).transpose()?;
+    let mut resources = target::resolve(&request.targets, &client.audiences(tenant))?;
+    if scope.contains("openid") && !resources.contains(&tenant.issuer) {
+        // UserInfo is ours: a token with `openid` must be good there, too.
+        resources.push(tenant.issuer.clone());
+    }
     let certificate = client.certificate().is_some() && client.device().is_some();
     if request.jkt.is_none() && !certificate && (device.is_some() || client.is_public()) {
         return Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "pairing_needs_a_key"));
@@ -189,26 +196,28 @@ fn check_device(
     const BAD: fn(&'static str) -> OAuthRefusal =
         |reason| OAuthRefusal::new(ErrorCode::InvalidAuthorizationDetails, reason);
     if let Some(own) = client.device() {
-        return if own.device.id.as_str() == did { Ok(own.device.id.clone()) } else { Err(BAD("another_device")) };
+        return match own.device.id.as_str() == did {
+            false => Err(BAD("another_device")),
+            true if !may_pair(own) => Err(BAD("device_state")),
+            true if request.jkt.as_ref().is_some_and(|jkt| !binding::holds(own, jkt)) => Err(BAD("key_not_registered")),
+            true => Ok(own.device.id.clone()),
+        };
     }
     let known = owned.device.as_ref().filter(|known| known.device.id.as_str() == did).ok_or(BAD("unknown_device"))?;
-    let state = known.device.state;
-    let pairs = match state {
-        DeviceState::Registered => known.product.pair_when_registered,
+    if !request.jkt.as_ref().is_some_and(|jkt| request.proved && binding::holds(known, jkt)) {
+        return Err(BAD("key_not_proved"));
+    }
+    if may_pair(known) { Ok(known.device.id.clone()) } else { Err(BAD("device_state")) }
+}
+
+/// Whether a device's state lets it come to an owner, as claiming will ask.
+fn may_pair(known: &DeviceFacts) -> bool {
+    let ready = match known.device.state {
+        DeviceState::Registered => known.product.pair_when_registered || known.has_operational_credential(),
         DeviceState::Enrolled | DeviceState::Active => true,
         DeviceState::Suspended | DeviceState::Retired => false,
     };
-    if !pairs || known.device.pending {
-        return Err(BAD("device_state"));
-    }
-    let proves = |credential: &&Fact<identity::Credential>| {
-        credential.state == CredentialState::Current && Some(&credential.key_thumbprint) == request.jkt.as_ref()
-    };
-    if known.credentials.iter().any(|credential| proves(&credential)) {
-        Ok(known.device.id.clone())
-    } else {
-        Err(BAD("key_not_registered"))
-    }
+    ready && !known.device.pending
 }
 
 /// Why the owner's decision did not count.
@@ -228,7 +237,7 @@ pub enum PageOutcome {
 
 /// Whether the page may show the pairing to this user for a decision.
 pub fn look(facts: &PairingFacts, now: i64) -> Result<&Fact<Pairing>, PageOutcome> {
-    let pairing = facts.pairing.as_ref().filter(|pairing| now <= pairing.expires_at).ok_or(PageOutcome::Unknown)?;
+    let pairing = facts.pairing.as_ref().filter(|pairing| now < pairing.expires_at).ok_or(PageOutcome::Unknown)?;
     match pairing.state {
         PairingState::Pending => Ok(pairing),
         _ => Err(PageOutcome::AlreadyUsed),
@@ -251,20 +260,22 @@ pub fn decide_page(
         return Decision::reply(PageOutcome::NotPossible);
     };
     let owner = facts.owned.asset.as_ref().map(|asset| &asset.account);
-    let member = |target: &identity::AccountId| {
-        facts
-            .bonds
-            .iter()
-            .any(|bond| bond.target == identity::bond::Target::Account(target.clone()) && bond.is_live(now))
-    };
-    let foreign = owner.is_some_and(|owner| *owner != account.id && !member(owner));
-    let stopped = facts
-        .owned
-        .device
-        .as_ref()
-        .is_some_and(|known| matches!(known.device.state, DeviceState::Suspended | DeviceState::Retired));
     let account = owner.cloned().unwrap_or_else(|| account.id.clone());
-    let (state, outcome) = match (approve, foreign || stopped) {
+    let member = facts.bonds.iter().any(|bond| {
+        bond.holder == Holder::User(user.id.clone())
+            && bond.target == Target::Account(account.clone())
+            && bond.role.may_claim()
+            && bond.is_live(now)
+    });
+    // As claiming will see it when the device fetches its tokens.
+    let fits = match &pairing.device {
+        Some(did) => {
+            member && facts.owned.device.as_ref().is_some_and(|known| known.device.id == *did && may_pair(known))
+        }
+        None => true,
+    };
+    let possible = fits && user.state == UserState::Active;
+    let (state, outcome) = match (approve, !possible) {
         (true, false) => {
             let approved = PairingState::Approved {
                 user: user.id.clone(),

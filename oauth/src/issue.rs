@@ -1,7 +1,7 @@
 //! The one place where tokens take shape: what they say, how long they live,
 //! and what they hang from (RFC 9068 §2, OIDC Core §2, anchors).
 
-use identity::{Anchors, FamilyId, Guard, Secret, Tenant};
+use identity::{AnchorKind, Anchors, Bond, FamilyId, Guard, Product, Secret, Tenant};
 use jose::Alg;
 use serde_json::{Map, Value, json};
 
@@ -69,6 +69,26 @@ pub fn anchors<'a>(tenant: &Tenant, guards: impl IntoIterator<Item = &'a Guard>,
     let guarded = guards.into_iter().filter_map(|guard| guard.anchor.clone());
     core::iter::once(tenant.anchor()).chain(guarded).chain(inherited.iter().cloned()).collect()
 }
+
+/// The anchors of a grant: those of its first token but for credentials. A key
+/// may be changed without beginning anew; each use proves the present one
+/// (anchors: never brick).
+pub fn lasting(anchors: &Anchors) -> Anchors {
+    anchors.iter().filter(|listed| listed.anchor.kind != AnchorKind::Credential).cloned().collect()
+}
+
+/// What a grant may still yield where it hangs from a device and a bond: what
+/// the model may do, within the rights of the bond.
+pub fn within(scope: &Scope, product: Option<&Product>, bond: Option<&Bond>) -> Scope {
+    let model = product.map(|product| Scope::of(product.scopes.iter().map(String::as_str).chain(STANDARD)));
+    let rights = bond
+        .and_then(|bond| bond.scopes.as_ref())
+        .map(|rights| Scope::of(rights.iter().map(String::as_str).chain(STANDARD)));
+    [model, rights].into_iter().flatten().fold(scope.clone(), |scope, limit| scope.intersection(&limit))
+}
+
+/// Scopes about the person, which no model and no bond limits.
+pub const STANDARD: [&str; 3] = ["openid", "profile", "offline_access"];
 
 /// Shapes an access or asset token into the reply.
 ///

@@ -159,12 +159,12 @@ pub fn decide(claim: &Claim<'_>, now: i64) -> Result<Holding, ClaimRefusal> {
     match (&claim.owned.asset, &claim.owned.device) {
         (Some(asset), _) if asset.account != claim.account.id => Err(ClaimRefusal::OwnedByAnother),
         (Some(asset), Some(known)) => {
-            check_key(claim, known)?;
+            guards.extend(check_key(claim, known)?.map(Fact::guard));
             Ok(already_ours(claim, asset, known, membership, guards, now))
         }
         (Some(_), None) => Err(ClaimRefusal::UnknownDevice),
         (None, Some(known)) => {
-            check_claimable(claim, known)?;
+            guards.extend(check_claimable(claim, known)?.map(Fact::guard));
             Ok(claim_known(claim, known, guards, now))
         }
         (None, None) => enter_new(claim, guards, now),
@@ -196,7 +196,10 @@ fn check_state(device: &Device) -> Result<(), ClaimRefusal> {
 
 /// An unowned device of the registry: its own word is needed, by the key the
 /// registry holds, so that a label that was merely read claims nothing.
-fn check_claimable(claim: &Claim<'_>, known: &DeviceFacts) -> Result<(), ClaimRefusal> {
+fn check_claimable<'a>(
+    claim: &Claim<'_>,
+    known: &'a DeviceFacts,
+) -> Result<Option<&'a Fact<Credential>>, ClaimRefusal> {
     let operational = known.has_operational_credential();
     if known.device.state == DeviceState::Registered && !operational && !known.product.pair_when_registered {
         return Err(ClaimRefusal::NotEnrolled);
@@ -208,19 +211,19 @@ fn check_claimable(claim: &Claim<'_>, known: &DeviceFacts) -> Result<(), ClaimRe
 }
 
 /// A device that signed did so by the key the registry holds, also when it is
-/// ours already: its token will be bound to that key.
-fn check_key(claim: &Claim<'_>, known: &DeviceFacts) -> Result<(), ClaimRefusal> {
+/// ours already: its token will be bound to that key, and falls with it.
+fn check_key<'a>(claim: &Claim<'_>, known: &'a DeviceFacts) -> Result<Option<&'a Fact<Credential>>, ClaimRefusal> {
     if claim.possession == Possession::None {
-        return Ok(());
+        return Ok(None);
     }
     let key = claim.key.as_ref().ok_or(ClaimRefusal::PossessionRequired)?;
     let held = known.credentials.iter().find(|credential| credential.key_thumbprint == key.thumbprint);
     match held {
-        Some(credential) if credential.state == CredentialState::Current => Ok(()),
+        Some(credential) if credential.state == CredentialState::Current => Ok(Some(credential)),
         Some(_) => Err(ClaimRefusal::OtherKey),
         None if !known.credentials.is_empty() => Err(ClaimRefusal::OtherKey),
         None if known.product.factory_provisioned => Err(ClaimRefusal::NotProvisioned),
-        None => Ok(()),
+        None => Ok(None),
     }
 }
 
@@ -355,6 +358,10 @@ fn open_title(
     now: i64,
 ) -> Holding {
     let mut anchors = anchors_of(&guards);
+    let entered = |change: &Change| matches!(change, Change::Credential(_));
+    if changes.iter().any(entered) {
+        anchors.add(Anchor::new(AnchorKind::Credential, claim.credential.as_str()).at(0));
+    }
     let asset = Asset {
         id: claim.asset.clone(),
         device: device.id.clone(),

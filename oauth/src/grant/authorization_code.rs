@@ -12,7 +12,6 @@ use crate::error::{ErrorCode, OAuthRefusal};
 use crate::facts::CodeFacts;
 use crate::family::TokenFamily;
 use crate::issue::{self, Refresh, TokenReply};
-use crate::token::Confirmation;
 use crate::{Change, Decision, binding, target};
 
 /// Refresh tokens of apps: absolute life, seconds.
@@ -42,14 +41,12 @@ pub fn decide(
     facts: &CodeFacts,
     drawn: &Drawn,
 ) -> Decision<TokenReply> {
-    if let Some(code) = facts.code.as_ref().filter(|code| code.used_at.is_some() && code.client.as_str() == client.id())
-    {
-        return replayed(code);
-    }
-    match redeem(request, client, facts, drawn) {
-        Ok(decision) => decision,
-        Err(refusal) => Decision::refuse(refusal.code, refusal.reason),
-    }
+    let used = |code: &&Fact<AuthorizationCode>| code.used_at.is_some() && code.client.as_str() == client.id();
+    client.spend(match facts.code.as_ref().filter(used) {
+        Some(code) => replayed(code),
+        None => redeem(request, client, facts, drawn)
+            .unwrap_or_else(|refusal| Decision::refuse(refusal.code, refusal.reason)),
+    })
 }
 
 /// RFC 6749 §4.1.2: the tokens of a code that is shown again are ended, in the
@@ -76,10 +73,21 @@ fn redeem(
     let chain = &facts.chain;
     let user = chain.user.as_ref().filter(|user| user.state == identity::user::UserState::Active);
     let user = user.ok_or(bad("user_gone"))?;
-    let session = chain.session.as_ref().ok_or(bad("session_gone"))?;
+    let user = Some(user).filter(|user| user.id == code.user).ok_or(bad("user_gone"))?;
+    // A session that ended, by signing out or by a new password, takes the code
+    // along: what it would begin could not be ended with it any more.
+    let lives = |session: &&Fact<identity::BrowserSession>| session.id == code.session && session.epochs.end_epoch == 0;
+    let session = chain.session.as_ref().filter(lives).ok_or(bad("session_gone"))?;
     let registered = client.client().ok_or(bad("not_a_client"))?;
+    check_challenge(code, registered)?;
+    if chain.consent.is_none() && !registered.rights.first_party {
+        return Err(bad("consent_withdrawn"));
+    }
     let scope = code.scope.intersection(&registered.scopes);
-    let audience = target::resolve(&request.targets, &code.resources)?;
+    let tenant = &facts.caller.tenant;
+    let openid = scope.contains("openid").then_some(tenant.issuer.as_str());
+    let audience = target::of_grant(&request.targets, &code.resources, &client.audiences(tenant), openid)?;
+    let account = chain.account.as_ref().filter(|account| !account.closed);
     let cnf = binding::confirm(client, request.jkt.as_deref())?;
 
     let mut guards = client.guards();
@@ -90,6 +98,7 @@ fn redeem(
     let login = session.guard();
     guards.push(if ends_with_login { login } else { Guard { anchor: None, ..login } });
     guards.extend(chain.consent.as_ref().map(Fact::guard));
+    guards.extend(account.map(Fact::guard));
     let family_anchor: Anchors =
         core::iter::once(Anchor::new(AnchorKind::Family, code.family.as_str()).at(0)).collect();
     let anchors = issue::anchors(&facts.caller.tenant, &guards, &family_anchor);
@@ -98,7 +107,7 @@ fn redeem(
     claims.exp = now + client.access_token_life().min(facts.caller.tenant.max_token_life);
     claims.jti = drawn.jti.clone();
     claims.scope = scope.clone();
-    claims.account_id = Some(user.account.to_string());
+    claims.account_id = account.map(|account| account.id.to_string());
     claims.contact_id = user.contact_id.clone();
     claims.auth_time = Some(code.auth_time);
     claims.amr = code.methods.clone();
@@ -134,7 +143,7 @@ fn redeem(
         resources: code.resources.clone(),
         // RFC 9449 §5: a public client's refresh token is bound to its key.
         confirmation: if client.is_public() { cnf } else { None },
-        anchors,
+        anchors: issue::lasting(&anchors),
         current: refreshes.then(|| drawn.refresh.clone()),
         turn: 1,
         previous: None,
@@ -151,8 +160,14 @@ fn redeem(
     let touched = identity::Change::Touch { key: user.key(), version: user.version };
     decision.changes.push(touched.into());
     decision.guards = guards;
-    decision.changes.extend(client.once());
     Ok(decision)
+}
+
+/// Once more here (RFC 9700 §2.1.1): a public client has nothing but the
+/// challenge, and others leave it out only while they may.
+fn check_challenge(code: &AuthorizationCode, client: &crate::Client) -> Result<(), OAuthRefusal> {
+    let may_leave_out = !client.is_public() && client.rights.without_pkce;
+    if code.challenge.is_none() && !may_leave_out { Err(bad("code_without_challenge")) } else { Ok(()) }
 }
 
 fn check_code(
@@ -200,10 +215,6 @@ fn check_key(request: &Request, code: &AuthorizationCode) -> Result<(), OAuthRef
     let Some(jkt) = &request.jkt else {
         return Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "code_needs_proof"));
     };
-    let (bound, shown) = (key(bound), key(jkt));
+    let (bound, shown) = (binding::key(bound), binding::key(jkt));
     if binding::fits(&bound, Some(&shown)) { Ok(()) } else { Err(bad("proof_by_another_key")) }
-}
-
-fn key(jkt: &str) -> Confirmation {
-    Confirmation { jkt: Some(jkt.to_owned()), ..Confirmation::default() }
 }

@@ -4,6 +4,7 @@
 use identity::asset::Possession;
 use identity::bond::BondOrigin;
 use identity::rule::claiming::{self, Claim, ShownKey};
+use identity::user::UserState;
 use identity::{Anchor, AnchorKind, Anchors, Event, EventKind, Fact, Raise, Write};
 
 use super::Drawn;
@@ -46,10 +47,9 @@ pub fn decide(
     facts: &PairingFacts,
     drawn: &Drawn,
 ) -> Decision<TokenReply> {
-    match poll(request, client, facts, drawn) {
-        Ok(decision) => decision,
-        Err(refusal) => Decision::refuse(refusal.code, refusal.reason),
-    }
+    client.spend(
+        poll(request, client, facts, drawn).unwrap_or_else(|refusal| Decision::refuse(refusal.code, refusal.reason)),
+    )
 }
 
 fn poll(
@@ -69,7 +69,7 @@ fn poll(
         // A bad proof counts for the interval and consumes nothing.
         Err(refusal) => return Ok(polled(refusal, pairing, pairing.interval, drawn.now)),
     };
-    if drawn.now > pairing.expires_at {
+    if drawn.now >= pairing.expires_at {
         return Err(OAuthRefusal::new(ErrorCode::ExpiredToken, "device_code_expired"));
     }
     if pairing.state == PairingState::Denied {
@@ -94,10 +94,12 @@ fn polled(refusal: OAuthRefusal, pairing: &Fact<Pairing>, interval: i64, now: i6
 }
 
 /// In the spirit of RFC 6749 §4.1.2: a consumed code seen again within its life
-/// ends what it made.
+/// ends what it made. Polls that were under way when the first was served are
+/// not replays: a device polls once per interval.
 fn replayed(family: &str, pairing: &Pairing, now: i64) -> Decision<TokenReply> {
     let refusal = Decision::refuse(ErrorCode::InvalidGrant, "device_code_replayed");
-    if now > pairing.expires_at {
+    let under_way = pairing.polled_at.is_some_and(|served| now < served + pairing.interval - GRACE);
+    if now >= pairing.expires_at || under_way {
         return refusal;
     }
     let event = Event::new(EventKind::FamilyRevoked, family)
@@ -131,19 +133,32 @@ fn consume(
     cnf: Option<Confirmation>,
     drawn: &Drawn,
 ) -> Result<Decision<TokenReply>, OAuthRefusal> {
-    let PairingState::Approved { auth_time, methods, .. } = &pairing.state else {
+    let PairingState::Approved { user: approver, account, at, auth_time, methods } = &pairing.state else {
         return Err(bad("not_approved"));
     };
-    let user = facts.user.as_ref().filter(|user| user.state == identity::user::UserState::Active);
-    let user = user.ok_or(bad("user_gone"))?;
-    let scope = pairing.scope.intersection(&client.scopes());
-    let audience = target::resolve(&request.targets, &pairing.resources)?;
+    let active = |user: &&Fact<identity::User>| user.state == UserState::Active && user.id == *approver;
+    let user = facts.user.as_ref().filter(active).ok_or(bad("user_gone"))?;
+    if pairing.device.is_none() && user.password_set_at.is_some_and(|set| set >= *at) {
+        // What a new password ends, a yes from before it does not bring back.
+        return Err(OAuthRefusal::new(ErrorCode::AccessDenied, "password_set_since"));
+    }
     let holding = match &pairing.device {
-        Some(_) => Some(claim(request, client, facts, user, drawn)?),
+        Some(did) => Some(claim(request, client, facts, (user, account, did), drawn)?),
         None => None,
     };
+    let product = facts.owned.device.as_ref().filter(|_| holding.is_some()).map(|known| &known.product.record);
+    let bond = holding.as_ref().and_then(|holding| holding.bond.as_ref());
+    let scope = issue::within(&pairing.scope.intersection(&client.scopes()), product, bond);
+    if scope.is_empty() && !pairing.scope.is_empty() {
+        return Err(OAuthRefusal::new(ErrorCode::InvalidScope, "scope_now_forbidden"));
+    }
+    let openid = scope.contains("openid").then_some(facts.caller.tenant.issuer.as_str());
+    let allowed = client.audiences(&facts.caller.tenant);
+    let audience = target::of_grant(&request.targets, &pairing.resources, &allowed, openid)?;
+    let household = facts.account.as_ref().filter(|account| holding.is_none() && !account.closed);
     let mut guards = client.guards();
     guards.push(user.guard());
+    guards.extend(household.map(Fact::guard));
     let family_anchor = Anchor::new(AnchorKind::Family, drawn.family.as_str()).at(0);
     let mut inherited: Anchors = core::iter::once(family_anchor).collect();
     if let Some(holding) = &holding {
@@ -154,14 +169,15 @@ fn consume(
     let anchors = issue::anchors(tenant, &guards, &inherited);
     let now = drawn.now;
     let mut claims = issue::base_claims(tenant, client.id(), user.id.as_str(), audience, now);
-    claims.exp = now + client.access_token_life().min(tenant.max_token_life);
+    let bond_end = bond.and_then(|bond| bond.not_after);
+    claims.exp = issue::end_of_life(now, client.access_token_life().min(tenant.max_token_life), bond_end);
     claims.jti = drawn.jti.clone();
     claims.scope = scope.clone();
     claims.auth_time = Some(*auth_time);
     claims.amr = methods.clone();
     claims.cnf = cnf.clone();
     claims.anc = anchors.clone();
-    claims.account_id = facts.account.as_ref().map(|account| account.id.to_string());
+    claims.account_id = household.map(|account| account.id.to_string());
     claims.contact_id = user.contact_id.clone();
     if let Some(holding) = &holding {
         let did = holding.device.id.to_string();
@@ -200,7 +216,7 @@ fn consume(
         scope,
         resources: pairing.resources.clone(),
         confirmation: if client.is_public() { cnf } else { None },
-        anchors,
+        anchors: issue::lasting(&anchors),
         current: refreshes.then(|| drawn.refresh.clone()),
         turn: 1,
         previous: None,
@@ -210,7 +226,8 @@ fn consume(
         used_at: now,
         expires_at: now + FAMILY_LIFE,
     };
-    let consumed = Pairing { state: PairingState::Consumed { family: drawn.family.clone() }, ..pairing.record.clone() };
+    let consumed = PairingState::Consumed { family: drawn.family.clone() };
+    let consumed = Pairing { state: consumed, polled_at: Some(now), ..pairing.record.clone() };
     let mut decision = Decision::reply(reply);
     decision.guards = guards;
     decision.changes.push(Change::from(pairing.rewrite(consumed)));
@@ -219,9 +236,12 @@ fn consume(
         decision.changes.extend(holding.changes.into_iter().map(Change::from));
         decision.events = holding.events;
         decision.events.push(event);
+    } else {
+        // Signing out everywhere and a new password read the user's families:
+        // one that is made meanwhile must not slip past them.
+        decision.changes.push(identity::Change::Touch { key: user.key(), version: user.version }.into());
     }
     decision.changes.push(Change::from(Write::new(family)));
-    decision.changes.extend(client.once());
     Ok(decision)
 }
 
@@ -229,14 +249,21 @@ fn claim(
     request: &Request<'_>,
     client: &AuthenticatedClient,
     facts: &PairingFacts,
-    user: &Fact<identity::User>,
+    (user, approved, did): (&Fact<identity::User>, &identity::AccountId, &identity::DeviceId),
     drawn: &Drawn,
 ) -> Result<claiming::Holding, OAuthRefusal> {
     let proved = request.proof.as_ref().ok().and_then(Clone::clone);
     let own = client
         .credential()
         .map(|credential| ShownKey { thumbprint: credential.key_thumbprint.clone(), jwk: credential.jwk.clone() });
+    const CHANGED: OAuthRefusal = OAuthRefusal::new(ErrorCode::AccessDenied, "not_what_was_approved");
+    if facts.owned.device.as_ref().is_none_or(|known| known.device.id != *did) {
+        return Err(CHANGED);
+    }
     let account = facts.owned.account.as_ref().or(facts.account.as_ref()).ok_or(bad("account_gone"))?;
+    if account.id != *approved {
+        return Err(CHANGED);
+    }
     let claim = Claim {
         user: Some(user),
         account,

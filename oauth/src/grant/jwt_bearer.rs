@@ -11,7 +11,7 @@ use crate::error::{ErrorCode, OAuthRefusal};
 use crate::facts::TradeFacts;
 use crate::issue::{self, TokenReply};
 use crate::scope::Scope;
-use crate::token::{Claims, Confirmation, TokenKind};
+use crate::token::{Claims, TokenKind};
 use crate::{Decision, binding, target};
 
 use super::token_exchange::{ACCESS_TOKEN, Subject, check_alive};
@@ -42,9 +42,11 @@ pub fn decide(
     facts: &TradeFacts,
     drawn: &Drawn,
 ) -> Decision<TokenReply> {
-    match trade(request, client, assertion, facts, drawn) {
-        Ok(decision) => decision,
-        Err(refusal) => Decision::refuse(refusal.code, refusal.reason),
+    let decision = trade(request, client, assertion, facts, drawn)
+        .unwrap_or_else(|refusal| Decision::refuse(refusal.code, refusal.reason));
+    match client {
+        Some(client) => client.spend(decision),
+        None => decision,
     }
 }
 
@@ -63,8 +65,12 @@ fn trade(
     if !claims.aud.names(&tenant.issuer) {
         return Err(bad("assertion_for_another_audience"));
     }
+    // Where it is read a minute is forgiven; what it yields would be born dead.
+    if drawn.now >= claims.exp {
+        return Err(bad("assertion_expired"));
+    }
     check_alive(&claims.anc, &facts.anchors_now).map_err(|refusal| bad(refusal.reason))?;
-    let issued_to = issued_to(client, claims, facts)?;
+    let issued_to = issued_to(client, claims, facts, request.by_exchange)?;
     check_proof(claims, request.jkt.as_deref())?;
     check_chain(facts, drawn.now)?;
     let scope = match &request.scope {
@@ -75,7 +81,8 @@ fn trade(
     let audience = target::resolve(&request.targets, &receivers(claims, facts, issued_to))?;
 
     let mut access = issue::base_claims(tenant, &claims.client_id, &claims.sub, audience, drawn.now);
-    access.exp = issue::end_of_life(drawn.now, issued_to.access_token_life.clamp(300, 3600), [claims.exp]);
+    let life = issued_to.access_token_life.clamp(300, 3600).min(tenant.max_token_life);
+    access.exp = issue::end_of_life(drawn.now, life, [claims.exp]);
     access.jti = drawn.jti.clone();
     access.scope = scope;
     access.did = claims.did.clone();
@@ -83,32 +90,39 @@ fn trade(
     access.account_id = claims.account_id.clone();
     access.contact_id = claims.contact_id.clone();
     access.act = claims.act.clone();
-    access.cnf = claims.cnf.clone();
+    access.cnf = claims.cnf.clone().or(request.jkt.as_deref().map(binding::key));
     // It inherits what the assertion hangs from, and the assertion itself.
     let mut inherited = claims.anc.clone();
     inherited.add(Anchor::new(AnchorKind::Token, claims.jti.clone()).at(0));
-    access.anc = issue::anchors(tenant, &[], &inherited);
+    let mut guards = client.map(AuthenticatedClient::guards).unwrap_or_default();
+    guards.push(issued_to.guard());
+    access.anc = issue::anchors(tenant, &guards, &inherited);
     let mut reply = issue::access_token(access, issue::Form::access((issued_to.token_alg, issued_to.opaque_tokens)))?;
     reply.issued_token_type = request.by_exchange.then(|| ACCESS_TOKEN.to_owned());
-    let mut decision = Decision::reply(reply);
-    decision.changes.extend(client.and_then(AuthenticatedClient::once));
-    Ok(decision)
+    Ok(Decision::reply(reply))
 }
 
 fn issued_to<'a>(
     client: Option<&'a AuthenticatedClient>,
     claims: &Claims,
     facts: &'a TradeFacts,
+    by_exchange: bool,
 ) -> Result<&'a Fact<Client>, OAuthRefusal> {
+    let grant = if by_exchange { GrantType::TokenExchange } else { GrantType::JwtBearer };
     if let Some(client) = client {
-        client.require(GrantType::JwtBearer)?;
+        client.require(grant)?;
         let own = client.id() == claims.client_id || claims.did.as_deref() == Some(client.id());
         if !own {
             return Err(bad("assertion_of_another_client"));
         }
     }
     let registered = facts.chain.client.as_ref().or_else(|| client.and_then(AuthenticatedClient::client));
-    registered.filter(|client| !client.disabled).ok_or(bad("client_gone"))
+    let issued_to = registered.filter(|known| !known.disabled && known.id.as_str() == claims.client_id);
+    let issued_to = issued_to.ok_or(bad("client_gone"))?;
+    if client.is_none() && !issued_to.may(grant) {
+        return Err(OAuthRefusal::new(ErrorCode::UnauthorizedClient, "grant_not_registered"));
+    }
+    Ok(issued_to)
 }
 
 /// A bound assertion is of use with its key alone (RFC 9449 §10, §5).
@@ -117,8 +131,7 @@ fn check_proof(claims: &Claims, jkt: Option<&str>) -> Result<(), OAuthRefusal> {
     let Some(jkt) = jkt else {
         return Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "assertion_needs_proof"));
     };
-    let shown = Confirmation { jkt: Some(jkt.to_owned()), ..Confirmation::default() };
-    if cnf.jkt.is_some() && binding::fits(cnf, Some(&shown)) { Ok(()) } else { Err(bad("proof_by_another_key")) }
+    if binding::fits(cnf, Some(&binding::key(jkt))) { Ok(()) } else { Err(bad("proof_by_another_key")) }
 }
 
 fn check_chain(facts: &TradeFacts, now: i64) -> Result<(), OAuthRefusal> {

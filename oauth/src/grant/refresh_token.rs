@@ -1,6 +1,8 @@
 //! Refresh: rotation at every use, reuse ends the family, a lost reply is
 //! answered once more (RFC 6749 §6, RFC 9700 §4.14).
 
+use identity::credential::CredentialState;
+use identity::device::DeviceState;
 use identity::{AnchorKind, Event, EventKind, Fact, Guard, Raise, Secret};
 
 use super::Drawn;
@@ -46,6 +48,15 @@ const fn bad(reason: &'static str) -> OAuthRefusal {
 
 /// Decides.
 pub fn decide(
+    request: &Request,
+    client: &AuthenticatedClient,
+    facts: &RefreshFacts,
+    drawn: &Drawn,
+) -> Decision<TokenReply> {
+    client.spend(decide_unspent(request, client, facts, drawn))
+}
+
+fn decide_unspent(
     request: &Request,
     client: &AuthenticatedClient,
     facts: &RefreshFacts,
@@ -102,8 +113,11 @@ fn check_alive(family: &Fact<TokenFamily>, facts: &RefreshFacts, now: i64) -> Re
     if family.epochs.end_epoch > 0 {
         return Err(bad("family_ended"));
     }
-    if now > family.expires_at || now - family.used_at > IDLE {
+    if now >= family.expires_at || now - family.used_at > IDLE {
         return Err(bad("family_expired"));
+    }
+    if family.anchors.iter().count() != facts.anchors_now.len() {
+        return Err(bad("anchor_missing"));
     }
     for (listed, epochs) in family.anchors.iter().zip(&facts.anchors_now) {
         // Its own row may not have been written when the list was made.
@@ -131,22 +145,28 @@ fn refresh(
     let chain = &facts.chain;
     let cnf = binding::confirm(client, request.jkt.as_deref())?;
     check_binding(client, facts, family, cnf.as_ref())?;
-    let scope = narrowed(request.scope.as_ref(), family)?.intersection(&client.scopes());
-    let audience = target::resolve(&request.targets, &family.resources)?;
     let guards = guards(client, facts, drawn.now)?;
+    let scope = narrowed(request.scope.as_ref(), family)?.intersection(&client.scopes());
+    let product = chain.device.as_ref().filter(|_| family.device.is_some()).map(|device| &device.product.record);
+    let scope = issue::within(&scope, product, chain.bond.as_ref().map(|bond| &bond.record));
+    let tenant = &facts.caller.tenant;
+    let openid = scope.contains("openid").then_some(tenant.issuer.as_str());
+    let audience = target::of_grant(&request.targets, &family.resources, &client.audiences(tenant), openid)?;
     let now = drawn.now;
     let family_anchor = family.anchor().into_iter().collect();
-    let tenant = &facts.caller.tenant;
     let sub = match (&chain.user, &chain.account) {
         (Some(user), _) => user.id.as_str(),
         (None, Some(account)) => account.id.as_str(),
         (None, None) => return Err(bad("nobody_left")),
     };
     let mut claims = issue::base_claims(tenant, client.id(), sub, audience, now);
-    claims.exp = issue::end_of_life(now, client.access_token_life().min(tenant.max_token_life), bond_end(facts));
+    let ends = bond_end(facts).into_iter().chain([family.expires_at]);
+    claims.exp = issue::end_of_life(now, client.access_token_life().min(tenant.max_token_life), ends);
     claims.jti = drawn.jti.clone();
     claims.scope = scope.clone();
-    claims.account_id = family.account.as_ref().map(ToString::to_string);
+    let account = chain.account.as_ref().filter(|account| Some(&account.id) == family.account.as_ref());
+    claims.account_id = account.filter(|account| !account.closed).map(|account| account.id.to_string());
+    claims.sid = family.session.as_ref().map(ToString::to_string);
     claims.contact_id = chain.user.as_ref().and_then(|user| user.contact_id.clone());
     claims.asset_id = family.asset.as_ref().map(ToString::to_string);
     claims.did = family.device.as_ref().map(ToString::to_string);
@@ -154,16 +174,17 @@ fn refresh(
         family.device.as_ref().map(|did| Act { sub: did.to_string(), iss: Some(tenant.issuer.clone()), act: None });
     claims.auth_time = family.auth_time;
     claims.amr = family.methods.clone();
-    claims.cnf = cnf;
+    claims.cnf = cnf.clone();
     claims.anc = issue::anchors(tenant, &guards, &family_anchor);
     let mut reply = issue::access_token(claims, issue::Form::access(client.token_form()))?;
     reply.id_token = id_token(client, facts, family, &scope, now);
     let repeated = if lost_reply { request.repeated.clone() } else { None };
     reply.refresh = Some(Refresh { family: family.id.clone(), repeated });
-    let mut decision =
-        Decision::reply(reply).change(Change::from(family.rewrite(turned(request, family, drawn, lost_reply))));
+    let mut next = turned(request, family, drawn, lost_reply);
+    // A device with a new key carries on by that one, and by that one alone.
+    next.confirmation = family.confirmation.as_ref().and(cnf);
+    let mut decision = Decision::reply(reply).change(Change::from(family.rewrite(next)));
     decision.guards = guards;
-    decision.changes.extend(client.once());
     Ok(decision)
 }
 
@@ -194,23 +215,28 @@ fn check_binding(
     shown: Option<&Confirmation>,
 ) -> Result<(), OAuthRefusal> {
     let Some(bound) = &family.confirmation else { return Ok(()) };
-    if binding::fits(bound, shown) {
+    let device = facts.chain.device.as_ref().filter(|_| family.device.is_some());
+    let keys = device.map(|device| device.credentials.as_slice()).unwrap_or_default();
+    let held = |state| keys.iter().any(|credential| credential.state == state && is_by(credential, shown));
+    if held(CredentialState::Current) {
         return Ok(());
     }
-    let jkt = shown.and_then(|cnf| cnf.jkt.as_deref());
-    let current = facts.chain.device.as_ref().is_some_and(|device| {
-        device.credentials.iter().any(|credential| {
-            credential.state == identity::credential::CredentialState::Current
-                && Some(credential.key_thumbprint.as_str()) == jkt
-        })
-    });
-    match (current, shown) {
-        (true, _) => Ok(()),
-        (false, None) if client.is_public() => {
-            Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "refresh_needs_proof"))
-        }
+    if held(CredentialState::Revoked) {
+        return Err(bad("proof_by_revoked_key"));
+    }
+    match shown {
+        shown if binding::fits(bound, shown) => Ok(()),
+        None if client.is_public() => Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "refresh_needs_proof")),
         _ => Err(bad("proof_by_another_key")),
     }
+}
+
+/// Whether what was shown is this credential's key or certificate.
+fn is_by(credential: &identity::Credential, shown: Option<&Confirmation>) -> bool {
+    let Some(shown) = shown else { return false };
+    let certificate = credential.certificate.as_ref().map(|certificate| certificate.thumbprint.as_str());
+    shown.jkt.as_deref() == Some(credential.key_thumbprint.as_str())
+        || (shown.x5t_s256.is_some() && shown.x5t_s256.as_deref() == certificate)
 }
 
 fn narrowed(asked: Option<&Scope>, family: &TokenFamily) -> Result<Scope, OAuthRefusal> {
@@ -241,14 +267,15 @@ fn guards(client: &AuthenticatedClient, facts: &RefreshFacts, now: i64) -> Resul
     }
     if family.device.is_some() {
         let device = chain.device.as_ref().ok_or(bad("device_gone"))?;
-        if matches!(
-            device.device.state,
-            identity::device::DeviceState::Suspended | identity::device::DeviceState::Retired
-        ) {
+        let stopped = matches!(device.device.state, DeviceState::Suspended | DeviceState::Retired);
+        if stopped || device.device.pending {
             return Err(bad("device_state"));
         }
         guards.push(device.device.guard());
         guards.push(device.product.guard());
+    }
+    if family.asset.is_none() {
+        guards.extend(chain.account.as_ref().filter(|account| !account.closed).map(Fact::guard));
     }
     guards.extend(chain.session.as_ref().map(Fact::guard));
     guards.extend(chain.consent.as_ref().map(Fact::guard));

@@ -6,7 +6,7 @@ use identity::bond::BondOrigin;
 use identity::facts::OwnedFacts;
 use identity::rule::claiming::{self, Claim, NewDevice, ShownKey};
 use identity::user::UserState;
-use identity::{AssetId, BondId, ClientId, CredentialId, DeviceId, Event, EventKind, Fact, Secret};
+use identity::{Anchor, AnchorKind, AssetId, BondId, ClientId, CredentialId, DeviceId, Event, EventKind, Fact, Secret};
 use jose::Jwk;
 
 use super::Drawn;
@@ -19,7 +19,7 @@ use crate::form::Form;
 use crate::issue::{self, TokenReply};
 use crate::scope::Scope;
 use crate::token::{Act, Claims, Confirmation, TokenKind};
-use crate::{Change, Decision, target};
+use crate::{Change, Decision, binding, target};
 
 /// RFC 8693 §3.
 pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -136,13 +136,24 @@ pub fn query(subject: Option<&Subject>, actor: Option<&ActorToken>) -> Registrat
         actor_once: actor.map(ActorToken::once_key),
         account: actor.and_then(|actor| actor.account.clone()),
         subject_anchors: subject
-            .map(|subject| subject.claims.anc.iter().map(|listed| listed.anchor.clone()).collect())
+            .map(|subject| rests_on(&subject.claims).iter().map(|listed| listed.anchor.clone()).collect())
             .unwrap_or_default(),
     }
 }
 
+/// All a subject token hangs from: what it lists, and itself.
+fn rests_on(claims: &Claims) -> identity::Anchors {
+    let mut anchors = claims.anc.clone();
+    anchors.add(Anchor::new(AnchorKind::Token, claims.jti.clone()).at(0));
+    anchors
+}
+
 /// Decides a registration. A refusal after the customer is known is announced.
 pub fn decide(registration: &Registration<'_>, facts: &RegistrationFacts, drawn: &Drawn) -> Decision<TokenReply> {
+    registration.client.spend(decide_unspent(registration, facts, drawn))
+}
+
+fn decide_unspent(registration: &Registration<'_>, facts: &RegistrationFacts, drawn: &Drawn) -> Decision<TokenReply> {
     let customer = match check_customer(registration, facts) {
         Ok(customer) => customer,
         Err(refusal) => return Decision::refuse(refusal.code, refusal.reason),
@@ -181,7 +192,10 @@ fn check_customer<'a>(
     if claims.act.is_some() || claims.did.is_some() {
         return Err(bad("subject_is_delegated"));
     }
-    check_alive(&claims.anc, &facts.anchors_now)?;
+    if registration.request.requested.as_deref() == Some(ACCESS_TOKEN) {
+        return Err(bad("requested_type_is_no_asset_token"));
+    }
+    check_alive(&rests_on(claims), &facts.anchors_now)?;
     check_subject_proof(claims, registration.proof)?;
     if claims.client_id != client.id() && !registered.rights.exchange_others {
         return Err(bad("subject_of_another_client"));
@@ -230,7 +244,7 @@ fn register(
         client_id: registration.client.id(),
         jwks: &customer.client.jwks,
         proof: registration.proof.filter(|_| registration.client.is_public()),
-        secret: registration.secret,
+        secret: registration.secret.filter(|_| !registration.client.is_public()),
     };
     let signed_by = actor.verify(&keys, &tenant.issuer, lenient, drawn.now).map_err(bad)?;
     if facts.actor_used {
@@ -238,15 +252,18 @@ fn register(
     }
     let (possession, key) = match signed_by {
         SignedBy::Device(key) => (Possession::Proved, Some(key)),
-        SignedBy::App(_) => (Possession::None, None),
+        // Kept with the title, never believed.
+        SignedBy::App(key) => (Possession::None, key),
     };
+    let asked = registration.request.scope.as_ref();
+    if asked.is_some_and(|asked| !asked.is_within(&customer.client.scopes)) {
+        return Err(OAuthRefusal::new(ErrorCode::InvalidScope, "scope_not_registered"));
+    }
     let owned = matched(facts, possession, key.as_ref())?;
     let account = account(facts, actor, owned)?;
     check_named(actor, owned, customer)?;
     let product = owned.device.as_ref().map(|known| &known.product).or(facts.product.as_ref());
     let product = product.ok_or(bad("unknown_model"))?;
-    let scope = scope(registration.request, customer.client, product)?;
-    let audience = audience(registration.request, customer.client, product, &tenant.issuer)?;
     let bonds: Vec<_> = facts.bonds.iter().chain(&facts.memberships).cloned().collect();
     let client_id: Option<ClientId> = registration.client.id().parse().ok();
     let claim = Claim {
@@ -271,7 +288,12 @@ fn register(
         attributes: (!actor.attributes.is_empty()).then(|| actor.attributes.clone()),
     };
     let holding = claiming::decide(&claim, drawn.now).map_err(|refusal| bad(refusal.reason()))?;
-    let cnf = key.as_ref().map(|key| Confirmation { jkt: Some(key.thumbprint.clone()), ..Confirmation::default() });
+    // What the model allows is told to its owner alone: to anybody else it would
+    // tell that the device exists.
+    let scope = scope(registration.request, customer.client, product, holding.bond.as_ref())?;
+    let audience = audience(registration.request, customer.client, product, &tenant.issuer)?;
+    let proved = key.as_ref().filter(|_| possession == Possession::Proved);
+    let cnf = proved.map(|key| binding::key(&key.thumbprint));
     let claims = AssetClaims { customer, product: &product.record, holding: &holding, scope, audience, cnf };
     let reply = claims.reply(registration, facts, drawn)?;
     Ok(committed(registration, actor, customer, holding, key.as_ref(), reply, drawn))
@@ -327,6 +349,9 @@ fn account<'a>(
 }
 
 fn check_named(actor: &ActorToken, owned: &OwnedFacts, customer: &Customer<'_>) -> Result<(), OAuthRefusal> {
+    if let Some(known) = &owned.device {
+        check_registry(actor, known)?;
+    }
     let title = owned.asset.as_ref().map(|asset| asset.id.as_str());
     if actor.asset.as_deref().is_some_and(|asset| Some(asset) != title) {
         return Err(bad("asset_of_a_stranger"));
@@ -338,8 +363,34 @@ fn check_named(actor: &ActorToken, owned: &OwnedFacts, customer: &Customer<'_>) 
     if unknown_did { Err(bad("unknown_did")) } else { Ok(()) }
 }
 
-fn scope(request: &Request, client: &Client, product: &identity::Product) -> Result<Scope, OAuthRefusal> {
+/// What the token says of a device we know is compared, never believed.
+fn check_registry(actor: &ActorToken, known: &identity::facts::DeviceFacts) -> Result<(), OAuthRefusal> {
+    let device = &known.device;
+    let own_name = if actor.did.starts_with(DeviceId::PREFIX) {
+        actor.did == device.id.as_str()
+    } else {
+        device.external_id.as_ref().is_none_or(|external_id| *external_id == actor.did)
+    };
+    let agrees = |said: &Option<String>, kept: Option<&String>| match (said, kept) {
+        (Some(said), Some(kept)) => said == kept,
+        _ => true,
+    };
+    let agrees =
+        own_name && agrees(&actor.serial, device.serial.as_ref()) && agrees(&actor.model, Some(&known.product.model));
+    if agrees { Ok(()) } else { Err(bad("actor_contradicts_registry")) }
+}
+
+fn scope(
+    request: &Request,
+    client: &Client,
+    product: &identity::Product,
+    bond: Option<&identity::Bond>,
+) -> Result<Scope, OAuthRefusal> {
     let allowed = Scope::of(&product.scopes).intersection(&client.scopes);
+    let allowed = match bond.and_then(|bond| bond.scopes.as_ref()) {
+        Some(rights) => allowed.intersection(&Scope::of(rights)),
+        None => allowed,
+    };
     match &request.scope {
         None => Ok(allowed),
         Some(asked) if asked.is_within(&allowed) => Ok(asked.clone()),
@@ -385,7 +436,8 @@ impl AssetClaims<'_> {
         let mut claims =
             issue::base_claims(tenant, client.id.as_str(), self.customer.user.id.as_str(), self.audience, now);
         claims.nbf = Some(now);
-        claims.exp = now + client.asset_token_life.clamp(300, tenant.max_token_life);
+        let life = client.asset_token_life.max(300).min(tenant.max_token_life);
+        claims.exp = issue::end_of_life(now, life, holding.bond.as_ref().and_then(|bond| bond.not_after));
         claims.jti = drawn.jti.clone();
         claims.did = Some(holding.device.id.to_string());
         claims.asset_id = Some(holding.asset.id.to_string());
@@ -440,7 +492,6 @@ fn committed(
     decision.guards.extend(holding.guards);
     decision.changes.extend(holding.changes.into_iter().map(Change::from));
     decision.changes.push(Change::once(actor.once_key(), actor.expires_at() + 60));
-    decision.changes.extend(registration.client.once());
     decision.events = holding.events;
     decision.event(event)
 }
