@@ -200,7 +200,8 @@ fn exchange(agent: &Agent, request: &Request) -> Result<Response, ureq::Error> {
         send(agent, builder.body(())?, timeout)
     }?;
     let (parts, body) = answer.into_parts();
-    let limit = u64::try_from(request.max_answer).unwrap_or(u64::MAX);
+    // The reader takes reaching its limit for passing it.
+    let limit = u64::try_from(request.max_answer).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     body.into_with_config().limit(limit).reader().read_to_end(&mut bytes)?;
     let headers = parts.headers.iter().filter_map(|(name, value)| {

@@ -39,6 +39,11 @@ pub mod file;
 #[cfg(test)]
 mod tests;
 
+#[cfg(doctest)]
+#[cfg(feature = "client")]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use actor::{ActorClaims, ActorError};
 pub use address::{Address, AddressError};
 pub use call_home::{CallHome, Called, Hello, Way};
