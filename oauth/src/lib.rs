@@ -26,6 +26,7 @@ pub mod issue;
 pub mod metadata;
 pub mod pairing;
 pub mod redirect_uri;
+pub mod registration;
 pub mod revocation;
 pub mod scope;
 pub mod signing_key;
