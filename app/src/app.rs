@@ -10,6 +10,7 @@ use crate::draw::Draw;
 use crate::key_ring::KeyRing;
 use crate::mailer::Mailer;
 use crate::password::Passwords;
+use crate::people::People;
 
 /// What an operator sets for the tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Settings {
     pub issuer: String,
     /// The URL of the host that requests client certificates.
     pub device_url: String,
+    /// What the operator calls this place; stands on pages and under mails.
+    pub service: String,
     /// The longest life of any token, seconds.
     pub max_token_life: i64,
     /// How many argon2 hashes may be computed at once.
@@ -35,6 +38,7 @@ impl Settings {
         Self {
             issuer: issuer.into(),
             device_url: device_url.into(),
+            service: "Keyfob".to_owned(),
             max_token_life: 86_400,
             hash_workers: 2,
             hash_queue: 64,
@@ -54,6 +58,7 @@ pub struct App {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) passwords: Passwords,
+    pub(crate) people: People,
 }
 
 /// What the world gives an application.

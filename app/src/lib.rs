@@ -18,6 +18,7 @@ mod introspection;
 mod key_ring;
 pub mod mailer;
 pub mod password;
+pub mod people;
 mod revocation;
 mod start;
 pub mod token;

@@ -11,6 +11,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 /// A mail to one person: plain text and simple HTML with the same words.
+#[derive(Clone)]
 pub struct Mail {
     /// To whom.
     pub to: Email,

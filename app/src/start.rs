@@ -12,6 +12,7 @@ use crate::commit::index_raise;
 use crate::fault::Fault;
 use crate::key_ring::{ALGORITHMS, KeyRing, MasterKey, PUBLISHED_BEFORE};
 use crate::password::Passwords;
+use crate::people::People;
 
 /// How many proofs and tokens are remembered: some 100 bytes and 1.5 kB each.
 const PROOF_ROOM: usize = 1 << 20;
@@ -43,7 +44,8 @@ impl App {
         entropy.fill(&mut salt);
         entropy.fill(&mut nobody);
         let passwords = Passwords::new(settings.hash_workers, settings.hash_queue, salt, nobody)?;
-        let app = Self { tenant, settings, store, authority, keys, clock, entropy, mailer, passwords };
+        let people = People::new(&*entropy);
+        let app = Self { tenant, settings, store, authority, keys, clock, entropy, mailer, passwords, people };
         app.ensure_keys().await?;
         Ok(app)
     }

@@ -22,6 +22,9 @@ pub struct Passkey {
     pub credential: Value,
     /// When it was added, seconds.
     pub created_at: i64,
+    /// When it last signed in, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<i64>,
 }
 
 impl Record for Passkey {

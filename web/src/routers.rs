@@ -8,7 +8,8 @@ use crate::state::State;
 /// The listener of people and clients: it never asks for a certificate.
 pub fn people_router(state: State) -> Router {
     let issuer = state.app.tenant().issuer.clone();
-    Router::new().merge(client_routes()).merge(public_routes(&issuer)).with_state(state)
+    let pages = crate::portal::routes();
+    Router::new().merge(client_routes()).merge(public_routes(&issuer)).merge(pages).with_state(state)
 }
 
 /// The listener of devices: it requests certificates. What a device says about

@@ -201,6 +201,7 @@ pub(crate) fn passkey(id: &str, user: &str) -> Passkey {
         credential_id: format!("cred-{id}"),
         credential: json!({"counter": 1}),
         created_at: NOW - 1000,
+        used_at: None,
     }
 }
 

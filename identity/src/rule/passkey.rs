@@ -56,6 +56,7 @@ pub fn add(
         credential_id: request.credential_id.clone(),
         credential: request.credential.clone(),
         created_at: now,
+        used_at: None,
     };
     Decision::reply(passkey.clone())
         .change(touch(user))

@@ -94,7 +94,7 @@ pub fn by_passkey(
     if user.state != UserState::Active {
         return refuse("passkey", Some(&user.record), Refusal::new(Code::UserDisabled, "user_inactive"));
     }
-    let used = Passkey { credential: request.credential.clone(), ..passkey.record.clone() };
+    let used = Passkey { credential: request.credential.clone(), used_at: Some(now), ..passkey.record.clone() };
     // RFC 8176: a hardware-secured key; more than one factor once it asked for the person.
     let methods: &[&str] = if request.user_verified { &["hwk", "user", "mfa"] } else { &["hwk", "user"] };
     sign_in(user, &request.session, methods, previous, now).change(passkey.rewrite(used))

@@ -91,6 +91,7 @@ pub fn passkey(name: &str, user: &str) -> Passkey {
         credential_id: format!("cid-{name}"),
         credential: json!({ "counter": 1 }),
         created_at: BEGAN,
+        used_at: None,
     }
 }
 

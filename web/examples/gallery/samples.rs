@@ -123,7 +123,11 @@ fn entry() -> Result<Rendered, askama::Error> {
     Ok(vec![
         ("sign-up", sign_up.render()?),
         ("sign-up-wrong", sign_up_wrong.render()?),
-        ("verify", Verify { frame: outside(), token: of("9sK2mQ4vT7"), email: of("adam@example.com") }.render()?),
+        (
+            "verify",
+            Verify { frame: outside(), token: of("9sK2mQ4vT7"), email: of("adam@example.com"), password: None }
+                .render()?,
+        ),
         ("sign-in", sign_in(Field::default(), None, Some(of("Acme Music"))).render()?),
         ("sign-in-wrong", sign_in(Field::refused("adam@example.com", FieldError::SignInWrong), None, None).render()?),
         (

@@ -34,7 +34,8 @@ impl SignUp {
     }
 }
 
-/// Opened from the mail: a button that verifies. Opening consumes nothing.
+/// Opened from the mail: asks for the password chosen at sign-up. Opening consumes nothing, and the
+/// link alone opens nothing: whoever signed up with another's address does not know who clicks.
 #[derive(Template)]
 #[template(path = "verify.html")]
 pub struct Verify {
@@ -44,6 +45,14 @@ pub struct Verify {
     pub token: String,
     /// The address that is about to be verified.
     pub email: String,
+    /// What is wrong with the password.
+    pub password: Option<FieldError>,
+}
+
+impl Verify {
+    fn problems(&self) -> Vec<Problem> {
+        problems([("password", self.password)])
+    }
 }
 
 /// Sign in by password or passkey.

@@ -32,6 +32,8 @@ pub enum FieldError {
     EmailMissing,
     /// Not an e-mail address.
     EmailMalformed,
+    /// There is an account with it; told to the first administrator alone.
+    EmailTaken,
     /// No password given.
     PasswordMissing,
     /// Shorter than the rule beside the field.
@@ -57,6 +59,7 @@ impl FieldError {
             Self::NameTooLong => "error-name-too-long",
             Self::EmailMissing => "error-email-missing",
             Self::EmailMalformed => "error-email-malformed",
+            Self::EmailTaken => "error-email-taken",
             Self::PasswordMissing => "error-password-missing",
             Self::PasswordTooShort => "error-password-too-short",
             Self::PasswordTooLong => "error-password-too-long",

@@ -4,7 +4,7 @@
 
 /// Sign up: form and its post (`name`, `email`, `password`, `household`).
 pub const SIGN_UP: &str = "/signup";
-/// The link in a mail shows a button; its post (`token`) consumes the link.
+/// The link in a mail shows a form; its post (`token`, `password`) consumes the link.
 pub const VERIFY: &str = "/verify";
 /// Sign in: form and its post (`email`, `password`, `return_to`).
 pub const SIGN_IN: &str = "/signin";

@@ -287,7 +287,7 @@ fn every_key_in_templates_and_sources_has_a_sentence_and_every_sentence_is_used(
         .collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut read = String::new();
-    for folder in ["templates", "templates/part", "src/pages"] {
+    for folder in ["templates", "templates/part", "src/pages", "src/portal"] {
         for entry in std::fs::read_dir(root.join(folder)).expect("the folder is there") {
             let file = entry.expect("the entry is readable").path();
             if file.is_file() && !file.ends_with("tests.rs") {

@@ -1,0 +1,367 @@
+//! My things: what a person has to do with, who else may do what, and the end
+//! of a bond. Owns what the pages show; who may end what is the rule's
+//! (`identity::rule::end_bond`), the pages only leave out what it would refuse.
+
+use identity::ProblemCode;
+use identity::account::AccountKind;
+use identity::bond::{BondRole, Holder, Target};
+use identity::rule::actor::Actor;
+use identity::rule::end_bond;
+use identity::{
+    Account, Asset, AssetId, Bond, BondId, Device, DeviceId, DeviceSession, FamilyId, Product, Record, Refusal, UserId,
+};
+use oauth::TokenFamily;
+use store::{Commit, Condition, Filter, ListQuery, Operator, ThingFacts, ThingsFacts};
+
+use super::Refused;
+use super::browser::Viewer;
+use crate::app::App;
+use crate::fault::Fault;
+
+/// A device has one session for each of its credentials, which are few.
+const SESSIONS: u32 = 50;
+
+/// One thing as a person sees it.
+pub struct ThingView {
+    /// The title.
+    pub asset: Asset,
+    /// The device.
+    pub device: Device,
+    /// Its model.
+    pub product: Product,
+    /// Who may do what with it.
+    pub access: Vec<AccessView>,
+    /// Names of the others who may use it, the household's members among them.
+    pub others: Vec<String>,
+    /// When it last called home, seconds; only where one thing is looked at.
+    pub last_seen: Option<i64>,
+    /// Whether the person may remove it.
+    pub removable: bool,
+}
+
+/// Somebody or something with rights on a thing.
+pub struct AccessView {
+    /// Id of the bond or the token family.
+    pub id: String,
+    /// Who.
+    pub holder: HolderView,
+    /// What the holder is to the thing.
+    pub role: BondRole,
+    /// Rights as scopes; empty where the role says it all.
+    pub scopes: Vec<String>,
+    /// Since when, seconds.
+    pub since: i64,
+    /// Until when, seconds, if it ends by itself.
+    pub until: Option<i64>,
+    /// Whether the person may end it.
+    pub endable: bool,
+}
+
+/// Who holds rights.
+pub enum HolderView {
+    /// A person.
+    Person {
+        /// Their name.
+        name: String,
+        /// Whether it is the viewer.
+        you: bool,
+    },
+    /// An app or the device itself.
+    Program {
+        /// Its name.
+        name: String,
+        /// Which of both.
+        kind: AppKind,
+    },
+}
+
+impl HolderView {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Person { name, .. } | Self::Program { name, .. } => name,
+        }
+    }
+}
+
+/// What a program is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppKind {
+    /// An app or a service.
+    App,
+    /// A device.
+    Device,
+}
+
+/// The household or organisation of a person.
+pub struct PeopleView {
+    /// What its members read.
+    pub name: String,
+    /// Household or organisation.
+    pub kind: AccountKind,
+    /// Its members.
+    pub members: Vec<MemberView>,
+}
+
+/// One member.
+pub struct MemberView {
+    /// Their name.
+    pub name: String,
+    /// What they are in it.
+    pub role: BondRole,
+    /// Whether it is the viewer.
+    pub you: bool,
+    /// Since when, seconds.
+    pub since: i64,
+}
+
+/// What came of an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// Somebody's or something's access ended.
+    Access,
+    /// The thing left the account.
+    Thing,
+}
+
+impl App {
+    /// All things of a person, in the order they came.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub async fn things(&self, viewer: &Viewer) -> Result<Vec<ThingView>, Fault> {
+        let facts = self.store.load_things(viewer.user.id.clone()).await?;
+        let now = self.now();
+        Ok(facts.things.iter().filter_map(|thing| Eye::new(&viewer.user.id, &facts, thing, now)?.view()).collect())
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// [`Fault`]; nothing for what is none of the person's business.
+    pub async fn thing(&self, viewer: &Viewer, asset: &AssetId) -> Result<Option<ThingView>, Fault> {
+        let found = self.things(viewer).await?.into_iter().find(|thing| thing.asset.id == *asset);
+        let Some(mut thing) = found else { return Ok(None) };
+        thing.last_seen = self.last_call_home(&thing.device.id).await?;
+        Ok(Some(thing))
+    }
+
+    async fn last_call_home(&self, device: &DeviceId) -> Result<Option<i64>, Fault> {
+        let of_device = Condition {
+            field: "device".to_owned(),
+            operator: Operator::Equal,
+            value: serde_json::Value::from(device.as_str()),
+        };
+        let query =
+            ListQuery { kind: DeviceSession::KIND, filter: Some(Filter::Is(of_device)), after: None, limit: SESSIONS };
+        let mut last = None;
+        for stored in self.store.list(query).await?.items {
+            last = last.max(Some(stored.parse::<DeviceSession>()?.opened_at));
+        }
+        Ok(last)
+    }
+
+    /// The household or organisation of a person.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub async fn people(&self, viewer: &Viewer) -> Result<Option<PeopleView>, Fault> {
+        let facts = self.store.load_things(viewer.user.id.clone()).await?;
+        let now = self.now();
+        let own = facts.accounts.iter().find(|(account, _)| account.id == viewer.user.account);
+        let Some((account, _)) = own.or(facts.accounts.first()) else { return Ok(None) };
+        let target = Target::Account(account.id.clone());
+        let members = facts.members.iter().filter(|(bond, _)| bond.target == target && bond.is_live(now));
+        let members = members.map(|(bond, user)| MemberView {
+            name: user.name.clone(),
+            role: bond.role,
+            you: user.id == viewer.user.id,
+            since: bond.created_at,
+        });
+        Ok(Some(PeopleView { name: account.name.clone(), kind: account.kind, members: members.collect() }))
+    }
+
+    /// Ends what holds rights on a thing: a bond, or an app's tokens.
+    ///
+    /// # Errors
+    /// [`Fault`]; the inner refusal is `not_found` or `last_owner`.
+    pub async fn end_access(
+        &self,
+        viewer: &Viewer,
+        asset: &AssetId,
+        holder: &str,
+    ) -> Result<Result<Removed, Refused>, Fault> {
+        match (holder.parse::<BondId>(), holder.parse::<FamilyId>()) {
+            (Ok(bond), _) => self.end_own_bond(viewer, asset, &bond).await,
+            (_, Ok(family)) => self.end_family_on(viewer, asset, &family).await,
+            _ => Ok(Err(nothing_of_theirs())),
+        }
+    }
+
+    async fn end_own_bond(
+        &self,
+        viewer: &Viewer,
+        asset: &AssetId,
+        bond: &BondId,
+    ) -> Result<Result<Removed, Refused>, Fault> {
+        let now = self.now();
+        let (actor, target) = (&Actor::Person(viewer.user.id.clone()), &Target::Asset(asset.clone()));
+        let decided = self.decide(|| async move {
+            let facts = self.store.load_bond(bond.clone()).await?;
+            if facts.bond.as_ref().is_some_and(|bond| bond.target != *target) {
+                return Ok((Commit { now, ..Commit::default() }, Err(nothing_of_theirs())));
+            }
+            Ok(Commit::of(end_bond::decide(actor, &facts, now), now))
+        });
+        let kind = |ended: end_bond::EndedBond| ended.released.map_or(Removed::Access, |_| Removed::Thing);
+        Ok(decided.await?.map(kind))
+    }
+
+    /// Removes a thing from its account: the bonds of all its owners end, and
+    /// the title closes with the last.
+    ///
+    /// # Errors
+    /// [`Fault`]; the inner refusal is `not_found`.
+    pub async fn remove_thing(&self, viewer: &Viewer, asset: &AssetId) -> Result<Result<(), Refused>, Fault> {
+        let facts = self.store.load_things(viewer.user.id.clone()).await?;
+        let thing = facts.things.iter().find(|thing| thing.asset.id == *asset);
+        let eye = thing.and_then(|thing| Eye::new(&viewer.user.id, &facts, thing, self.now()));
+        let Some(eye) = eye.filter(Eye::owns) else { return Ok(Err(nothing_of_theirs())) };
+        // The person's own bond goes last: it may be what permits the others' end.
+        let person = Holder::User(viewer.user.id.clone());
+        let mut owners: Vec<&Bond> = eye.owners().collect();
+        owners.sort_by_key(|bond| bond.holder == person);
+        for bond in owners {
+            if let Err(refusal) = self.end_own_bond(viewer, asset, &bond.id).await? {
+                return Ok(Err(refusal));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+fn nothing_of_theirs() -> Refused {
+    Refusal::new(ProblemCode::NotFound, "no_business_of_theirs")
+}
+
+/// A thing in the eyes of one person.
+pub(super) struct Eye<'a> {
+    user: &'a UserId,
+    facts: &'a ThingsFacts,
+    thing: &'a ThingFacts,
+    now: i64,
+    /// The account that owns it, where the person is a member.
+    account: Option<&'a Account>,
+    owns: bool,
+}
+
+impl<'a> Eye<'a> {
+    /// Nothing where the thing is none of the person's business any more.
+    pub(super) fn new(user: &'a UserId, facts: &'a ThingsFacts, thing: &'a ThingFacts, now: i64) -> Option<Self> {
+        let membership =
+            facts.accounts.iter().find(|(account, bond)| account.id == thing.asset.account && bond.is_live(now));
+        let person = Holder::User(user.clone());
+        let own = thing.bonds.iter().filter(|bond| bond.holder == person && bond.is_live(now));
+        let held: Vec<&Bond> = own.map(|bond| &bond.record).chain(membership.map(|(_, bond)| &bond.record)).collect();
+        let owns = held.iter().any(|bond| bond.role.owns());
+        let account = membership.map(|(account, _)| &account.record);
+        (!held.is_empty()).then_some(Self { user, facts, thing, now, account, owns })
+    }
+
+    pub(super) fn owns(&self) -> bool {
+        self.owns
+    }
+
+    fn live(&self) -> impl Iterator<Item = &'a Bond> + use<'a> {
+        let now = self.now;
+        self.thing.bonds.iter().map(|bond| &bond.record).filter(move |bond| bond.is_live(now))
+    }
+
+    fn owners(&self) -> impl Iterator<Item = &'a Bond> + use<'a> {
+        self.live().filter(|bond| bond.role.owns())
+    }
+
+    fn view(&self) -> Option<ThingView> {
+        let ThingFacts { asset, device, product, .. } = self.thing;
+        let access =
+            self.live().map(|bond| self.bond(bond)).chain(self.thing.families.iter().map(|it| self.family(it)));
+        Some(ThingView {
+            access: access.collect(),
+            others: self.others(),
+            last_seen: None,
+            removable: self.owns && self.owners().next().is_some(),
+            asset: asset.record.clone(),
+            device: device.record.clone(),
+            product: product.record.clone(),
+        })
+    }
+
+    fn bond(&self, bond: &Bond) -> AccessView {
+        let own = bond.holder == Holder::User(self.user.clone());
+        // The end of the last owner's bond is the removal of the thing, and asked as such.
+        let last = bond.role.owns() && self.owners().count() == 1;
+        AccessView {
+            id: bond.id.to_string(),
+            holder: self.holder(&bond.holder),
+            role: bond.role,
+            scopes: bond.scopes.clone().unwrap_or_default(),
+            since: bond.created_at,
+            until: bond.not_after,
+            endable: (own || self.owns) && !last,
+        }
+    }
+
+    fn family(&self, family: &TokenFamily) -> AccessView {
+        let holder = match &family.device {
+            Some(_) => HolderView::Program { name: self.thing.asset.name.clone(), kind: AppKind::Device },
+            None => HolderView::Program { name: self.client(family.client.as_str()), kind: AppKind::App },
+        };
+        AccessView {
+            id: family.id.to_string(),
+            holder,
+            role: BondRole::Guest,
+            scopes: family.scope.iter().map(ToString::to_string).collect(),
+            since: family.created_at,
+            until: None,
+            endable: self.owns && family.device.is_none(),
+        }
+    }
+
+    fn holder(&self, holder: &Holder) -> HolderView {
+        match holder {
+            Holder::User(id) => {
+                let known = self.thing.people.iter().find(|user| user.id == *id);
+                let name = known.map_or_else(|| id.to_string(), |user| user.name.clone());
+                HolderView::Person { name, you: id == self.user }
+            }
+            Holder::Device(id) => HolderView::Program { name: id.to_string(), kind: AppKind::Device },
+            Holder::Service(id) => HolderView::Program { name: self.client(id.as_str()), kind: AppKind::App },
+        }
+    }
+
+    fn client(&self, id: &str) -> String {
+        let known = self.facts.clients.iter().find(|client| client.id.as_str() == id);
+        known.map_or_else(|| id.to_owned(), |client| client.name.clone())
+    }
+
+    /// Of people: who holds a bond on it, and the members of its household,
+    /// where the viewer is one.
+    fn others(&self) -> Vec<String> {
+        let holders = self.live().filter_map(|bond| match &bond.holder {
+            Holder::User(id) => self.thing.people.iter().find(|user| user.id == *id),
+            _ => None,
+        });
+        let target = self.account.map(|account| Target::Account(account.id.clone()));
+        let members = self.facts.members.iter().filter(|(bond, _)| Some(&bond.target) == target.as_ref());
+        let members = members.filter(|(bond, _)| bond.is_live(self.now)).map(|(_, user)| user);
+        let mut seen = vec![self.user];
+        let mut names = Vec::new();
+        for user in holders.chain(members) {
+            if !seen.contains(&&user.id) {
+                seen.push(&user.id);
+                names.push(user.name.clone());
+            }
+        }
+        names
+    }
+}

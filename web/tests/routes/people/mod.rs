@@ -1,0 +1,9 @@
+//! The pages of people: journeys of a browser, and what must not work.
+
+mod attacks;
+mod limits;
+mod recovery;
+mod setup;
+mod sign_up;
+
+mod world;
