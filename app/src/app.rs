@@ -6,9 +6,11 @@ use authority::{Authority, Clock, Entropy};
 use identity::Tenant;
 use store::Store;
 
+use crate::audit::Audit;
 use crate::draw::Draw;
 use crate::key_ring::KeyRing;
 use crate::mailer::Mailer;
+use crate::pairing_brake::PairingBrake;
 use crate::password::Passwords;
 use crate::people::People;
 
@@ -59,6 +61,8 @@ pub struct App {
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) passwords: Passwords,
     pub(crate) people: People,
+    pub(crate) audit: Audit,
+    pub(crate) pairing_brake: PairingBrake,
 }
 
 /// What the world gives an application.

@@ -84,7 +84,9 @@ impl App {
                 }
             };
             let session = signed_in.map(|signed_in| &signed_in.session.record);
-            let step = match authorize::next_step(&request, &facts, session, since, drawn.now) {
+            let hint = request.id_token_hint.as_deref().and_then(|hint| self.keys.verify_statement(hint));
+            let hinted = hint.and_then(|claims| claims.get("sub")?.as_str().map(str::to_owned));
+            let step = match authorize::next_step(&request, &facts, session, since, hinted.as_deref(), drawn.now) {
                 Ok(step) => step,
                 Err(refusal) => return Ok((nothing, Authorizing::Refused(request.redirect, refusal))),
             };
@@ -109,6 +111,17 @@ impl App {
             }
         })
         .await
+    }
+
+    /// Marks this moment, for a request that sends a person to sign in.
+    pub fn signing_in_marker(&self) -> String {
+        let draw = self.draw();
+        self.authority.markers().give(draw.now(), draw.bytes())
+    }
+
+    /// When a marker of ours was given, within the last five minutes.
+    pub fn signing_in_since(&self, marker: &str) -> Option<i64> {
+        self.authority.markers().given_at(marker, self.now())
     }
 
     /// The person said no: the client is told `access_denied`.

@@ -18,7 +18,8 @@ impl App {
         F: Future<Output = Result<(Commit, R), Fault>>,
     {
         for _ in 0..TRIES {
-            let (commit, reply) = attempt().await?;
+            let (mut commit, reply) = attempt().await?;
+            self.audit.sample(&mut commit.events, commit.now);
             if commit.changes.is_empty() && commit.events.is_empty() {
                 return Ok(reply);
             }

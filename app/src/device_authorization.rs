@@ -1,10 +1,12 @@
 //! The device authorization endpoint, and the owner's decision (RFC 8628).
 
+use std::net::IpAddr;
+
 use identity::facts::{DeviceKey, OwnedFacts};
-use identity::{Secret, UserId};
+use identity::{BrowserSession, Secret};
 use oauth::device_authorization::{self, DrawnCodes, PageOutcome, Request};
 use oauth::facts::PairingFacts;
-use oauth::{Decision, ErrorCode, OAuthRefusal, Pairing};
+use oauth::{Decision, ErrorCode, Pairing};
 use store::Commit;
 
 use crate::app::App;
@@ -68,47 +70,123 @@ impl App {
         }
     }
 
-    /// What the owner's page shows for a typed code; `None` where it is no code
-    /// or no live one, told alike.
+    /// What the owner's page shows for a typed code. No code and no live one are
+    /// told alike, and take as long.
     ///
     /// # Errors
     /// [`Fault`]
     pub async fn look_at_pairing(
         &self,
         typed: &str,
-        user: &UserId,
-    ) -> Result<Result<PairingFacts, PageOutcome>, Fault> {
+        session: &BrowserSession,
+        address: IpAddr,
+    ) -> Result<PageLook, Fault> {
+        let now = self.now();
+        if !self.pairing_brake.admits(session, address, now) {
+            return Ok(PageLook::Later);
+        }
         // What cannot be a code is looked up all the same: no difference in time.
         let code = device_authorization::normalise(typed).unwrap_or_default();
-        let facts = self.store.load_pairing_by_user_code(self.keys.user_code_digest(&code), user.clone()).await?;
-        Ok(match device_authorization::look(&facts, self.now()) {
-            Ok(_) => Ok(facts),
-            Err(outcome) => Err(outcome),
-        })
+        let digest = self.keys.user_code_digest(&code);
+        let facts = self.store.load_pairing_by_user_code(digest, session.user.clone()).await?;
+        match device_authorization::look(&facts, now) {
+            Ok(pairing) => {
+                self.pairing_brake.was_right(session, address);
+                Ok(PageLook::Found(Box::new(shown(&code, pairing, &facts))))
+            }
+            Err(PageOutcome::AlreadyUsed) => Ok(PageLook::Used),
+            Err(_) => Ok(PageLook::Wrong),
+        }
     }
 
-    /// Records the owner's decision.
+    /// Records the owner's decision; says how it ended and for which device.
     ///
     /// # Errors
-    /// [`Fault`]
+    /// [`Fault::Busy`] after too many wrong codes; other [`Fault`]s.
     pub async fn decide_pairing(
         &self,
         typed: &str,
         approve: bool,
-        session: &identity::BrowserSession,
-    ) -> Result<PageOutcome, Fault> {
+        session: &BrowserSession,
+        address: IpAddr,
+    ) -> Result<(PageOutcome, String), Fault> {
         let now = self.now();
+        if !self.pairing_brake.admits(session, address, now) {
+            return Err(Fault::Busy("user_codes"));
+        }
         let code = device_authorization::normalise(typed).unwrap_or_default();
-        let digest = self.keys.user_code_digest(&code);
-        let digest = &digest;
-        let outcome: Result<PageOutcome, OAuthRefusal> = self
+        let digest = &self.keys.user_code_digest(&code);
+        let outcome = self
             .decide(|| async move {
                 let facts = self.store.load_pairing_by_user_code(digest.clone(), session.user.clone()).await?;
-                let decision =
-                    device_authorization::decide_page(&facts, approve, session.authenticated_at, &session.methods, now);
-                Ok(Commit::of(decision, now))
+                let name = device_name(&facts);
+                let (at, methods) = (session.authenticated_at, session.methods.as_slice());
+                let decision = device_authorization::decide_page(&facts, approve, at, methods, now);
+                let (commit, reply) = Commit::of(decision, now);
+                Ok((commit, reply.map(|outcome| (outcome, name))))
             })
             .await?;
-        outcome.map_err(|_| Fault::Broken("pairing_decision"))
+        let (outcome, name) = outcome.map_err(|_| Fault::Broken("pairing_decision"))?;
+        if outcome != PageOutcome::Unknown {
+            self.pairing_brake.was_right(session, address);
+        }
+        Ok((outcome, name))
+    }
+}
+
+/// What a typed code leads to.
+pub enum PageLook {
+    /// A device asks.
+    Found(Box<Looked>),
+    /// No live code.
+    Wrong,
+    /// Decided before.
+    Used,
+    /// Too many wrong ones: nothing is told about this one.
+    Later,
+}
+
+/// What the owner sees before deciding.
+pub struct Looked {
+    /// The code as the device shows it.
+    pub code: String,
+    /// The word for the product's drawing.
+    pub icon: String,
+    /// The device's name, the product's where it has none.
+    pub device: String,
+    /// The product's name.
+    pub product: String,
+    /// The last characters of the serial, at most six.
+    pub serial_tail: String,
+    /// The software that asks.
+    pub client: String,
+    /// What it asks for.
+    pub asks: Vec<String>,
+    /// The household that will own the device, when allowing also claims it.
+    pub claims_for: Option<String>,
+}
+
+fn device_name(facts: &PairingFacts) -> String {
+    let title = facts.owned.asset.as_ref().map(|asset| asset.name.clone());
+    let known = facts.owned.device.as_ref();
+    let own = known.and_then(|known| known.device.name.clone().or(Some(known.product.name.clone())));
+    let client = facts.caller.client.as_ref().map(|client| client.name.clone());
+    title.or(own).or(client).unwrap_or_default()
+}
+
+fn shown(code: &str, pairing: &Pairing, facts: &PairingFacts) -> Looked {
+    let known = facts.owned.device.as_ref();
+    let serial = known.and_then(|known| known.device.serial.clone()).unwrap_or_default();
+    let skipped = serial.chars().count().saturating_sub(6);
+    let claims = known.is_some() && facts.owned.asset.is_none();
+    Looked {
+        code: device_authorization::shown(code),
+        icon: known.map(|known| known.product.icon.clone()).unwrap_or_default(),
+        device: device_name(facts),
+        product: known.map(|known| known.product.name.clone()).unwrap_or_default(),
+        serial_tail: serial.chars().skip(skipped).collect(),
+        client: facts.caller.client.as_ref().map(|client| client.name.clone()).unwrap_or_default(),
+        asks: pairing.scope.iter().map(str::to_owned).collect(),
+        claims_for: facts.account.as_ref().filter(|_| claims).map(|account| account.name.clone()),
     }
 }

@@ -5,7 +5,9 @@
 //! route above.
 
 mod app;
+mod audit;
 pub mod authorize;
+mod brake;
 pub mod call_home;
 mod certificate;
 mod client_certificate;
@@ -17,6 +19,7 @@ mod fault;
 mod introspection;
 mod key_ring;
 pub mod mailer;
+mod pairing_brake;
 pub mod password;
 pub mod people;
 mod revocation;

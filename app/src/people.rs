@@ -5,7 +5,6 @@
 //! page and no letter: a use case says which mail is due, the door words it.
 
 mod apps;
-mod brake;
 mod browser;
 mod first_administrator;
 mod letter;
@@ -27,7 +26,7 @@ use authority::Entropy;
 use identity::ProblemCode;
 use identity::Refusal;
 
-use brake::Brake;
+use crate::brake::Brake;
 use letter::Outbox;
 
 /// A no to a person: the word the page is chosen by, and our cause.

@@ -8,9 +8,11 @@ use identity::{Kind, Record, Tenant, Write};
 use store::{Commit, ListQuery};
 
 use crate::app::{App, Ports, Settings};
+use crate::audit::Audit;
 use crate::commit::index_raise;
 use crate::fault::Fault;
 use crate::key_ring::{ALGORITHMS, KeyRing, MasterKey, PUBLISHED_BEFORE};
+use crate::pairing_brake::PairingBrake;
 use crate::password::Passwords;
 use crate::people::People;
 
@@ -45,7 +47,23 @@ impl App {
         entropy.fill(&mut nobody);
         let passwords = Passwords::new(settings.hash_workers, settings.hash_queue, salt, nobody)?;
         let people = People::new(&*entropy);
-        let app = Self { tenant, settings, store, authority, keys, clock, entropy, mailer, passwords, people };
+        let mut brake = [0; 32];
+        entropy.fill(&mut brake);
+        let (audit, pairing_brake) = (Audit::default(), PairingBrake::new(brake));
+        let app = Self {
+            tenant,
+            settings,
+            store,
+            authority,
+            keys,
+            clock,
+            entropy,
+            mailer,
+            passwords,
+            people,
+            audit,
+            pairing_brake,
+        };
         app.ensure_keys().await?;
         Ok(app)
     }

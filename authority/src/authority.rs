@@ -10,6 +10,7 @@ use crate::cache::TokenCache;
 use crate::challenge::Challenges;
 use crate::dpop::DpopDoor;
 use crate::index::{AnchorIndex, Raised, SKEW};
+use crate::nonce::Nonces;
 use crate::token::{KeySet, SoundToken, TokenRefusal, check_times, read, refused};
 
 /// What a start of this process draws and knows.
@@ -35,6 +36,7 @@ pub struct Authority {
     token_door: DpopDoor,
     resource_door: DpopDoor,
     challenges: Challenges,
+    markers: Nonces,
 }
 
 impl Authority {
@@ -49,6 +51,7 @@ impl Authority {
             token_door: door("authorization server"),
             resource_door: door("resource"),
             challenges: Challenges::new(&start.secret, "call home", start.proof_room),
+            markers: Nonces::new(&start.secret, "signing in"),
         }
     }
 
@@ -70,6 +73,11 @@ impl Authority {
     /// Challenges for devices whose TLS ends elsewhere.
     pub fn challenges(&self) -> &Challenges {
         &self.challenges
+    }
+
+    /// Marks the moment in which a person was sent to sign in.
+    pub fn markers(&self) -> &Nonces {
+        &self.markers
     }
 
     /// Enters raises, before anybody is told that they were made.

@@ -1,6 +1,7 @@
 //! The authorization endpoint (RFC 6749 §4.1.1, RFC 7636, OIDC Core §3.1.2):
 //! reading a request, and what has to happen before a code is given.
 
+use identity::user::UserState;
 use identity::{BrowserSession, Digest, Event, EventKind, Fact, FamilyId, User, Write};
 
 use crate::client::{Client, GrantType};
@@ -65,6 +66,10 @@ pub struct AuthorizeRequest {
     pub essential_acr: bool,
     /// Fills the sign-in form.
     pub login_hint: Option<String>,
+    /// An ID token of ours, as it came: who the client thinks is there.
+    pub id_token_hint: Option<String>,
+    /// The `sub` that `claims` demands (OIDC Core §5.5.1).
+    pub demanded_sub: Option<String>,
 }
 
 /// Reads a request for the client it names.
@@ -95,10 +100,15 @@ pub fn read(
     if !redirect_uri::is_registered(&uri, client) {
         return Err(AuthorizeRefusal::Page("redirect_uri_not_registered"));
     }
-    let state = first("state").filter(|state| state.len() <= MAX_ECHO);
+    let state = first("state");
+    let too_long = state.as_ref().is_some_and(|state| state.len() > MAX_ECHO);
     let mode = first("response_mode");
+    let state = state.filter(|_| !too_long);
     let redirect = Redirect::new(uri, state, mode.as_deref() == Some("form_post"), issuer);
     let refused = |refusal| AuthorizeRefusal::Redirect(redirect.clone(), refusal);
+    if too_long {
+        return Err(refused(bad("state_too_long")));
+    }
     let form = Form::parse(pairs.clone()).map_err(refused)?;
     let parsed = parse(&form, client, issuer, mode.as_deref(), openid);
     let mut request = parsed.map_err(refused)?;
@@ -163,12 +173,14 @@ fn parse(
         scope,
         resources,
         challenge: challenge(form, client, openid)?,
-        dpop_jkt: form.one("dpop_jkt").map(str::to_owned),
-        nonce: form.one("nonce").filter(|nonce| nonce.len() <= MAX_ECHO).map(str::to_owned),
+        dpop_jkt: thumbprint(form)?,
+        nonce: nonce(form)?,
         prompt,
         max_age,
         essential_acr: essential_acr(form.one("claims")),
         login_hint: form.one("login_hint").map(str::to_owned),
+        id_token_hint: form.one("id_token_hint").map(str::to_owned),
+        demanded_sub: demanded_sub(form.one("claims")),
     })
 }
 
@@ -206,6 +218,26 @@ fn prompt(text: Option<&str>) -> Result<Prompt, OAuthRefusal> {
     Ok(prompt)
 }
 
+/// RFC 9449 §10: the base64url of a SHA-256.
+fn thumbprint(form: &Form) -> Result<Option<String>, OAuthRefusal> {
+    let Some(jkt) = form.one("dpop_jkt") else { return Ok(None) };
+    let sound = jose::base64url::decode(jkt).is_ok_and(|bytes| bytes.len() == 32);
+    if sound { Ok(Some(jkt.to_owned())) } else { Err(bad("dpop_jkt_malformed")) }
+}
+
+fn nonce(form: &Form) -> Result<Option<String>, OAuthRefusal> {
+    match form.one("nonce") {
+        Some(nonce) if nonce.len() > MAX_ECHO => Err(bad("nonce_too_long")),
+        nonce => Ok(nonce.map(str::to_owned)),
+    }
+}
+
+fn demanded_sub(claims: Option<&str>) -> Option<String> {
+    let parsed: serde_json::Value = serde_json::from_str(claims?).ok()?;
+    let sub = parsed.pointer("/id_token/sub/value").or_else(|| parsed.pointer("/userinfo/sub/value"));
+    sub.and_then(serde_json::Value::as_str).map(str::to_owned)
+}
+
 /// `acr` asked as essential claim (OIDC Core §5.5.1.1): we reach none by name.
 fn essential_acr(claims: Option<&str>) -> bool {
     let parsed = claims.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
@@ -227,7 +259,8 @@ pub enum Step {
 
 /// Decides what has to happen before a code is given. `signed_in_since` is the
 /// time at which this very request sent the person to sign in, so that
-/// `prompt=login` is satisfied by that and not asked for ever.
+/// `prompt=login` is satisfied by that and not asked for ever. `hinted` is the
+/// `sub` of the verified `id_token_hint`, whatever its age.
 ///
 /// # Errors
 /// With `prompt=none` whatever would need a page; `unmet_authentication_requirements`.
@@ -236,12 +269,22 @@ pub fn next_step(
     facts: &AuthorizeFacts,
     session: Option<&BrowserSession>,
     signed_in_since: Option<i64>,
+    hinted: Option<&str>,
     now: i64,
 ) -> Result<Step, OAuthRefusal> {
     let page = |code, reason, step| if request.prompt.none { Err(OAuthRefusal::new(code, reason)) } else { Ok(step) };
-    let Some(session) = session.filter(|_| facts.user.is_some()) else {
+    let user = facts.user.as_ref().filter(|user| user.state == UserState::Active);
+    let (Some(session), Some(user)) = (session, user) else {
         return page(ErrorCode::LoginRequired, "nobody_signed_in", Step::SignIn);
     };
+    if session.user != user.id {
+        return page(ErrorCode::LoginRequired, "login_of_another", Step::SignIn);
+    }
+    let demanded = [hinted, request.demanded_sub.as_deref()].into_iter().flatten();
+    if demanded.into_iter().any(|sub| sub != user.id.as_str()) {
+        // Another person is wanted than the one who is here (OIDC Core §3.1.2.2).
+        return Err(OAuthRefusal::new(ErrorCode::LoginRequired, "another_person_wanted"));
+    }
     let wants_fresh = request.prompt.login || request.prompt.select_account || request.max_age == Some(0);
     let just_now = signed_in_since.is_some_and(|since| session.authenticated_at >= since);
     let too_old = request.max_age.is_some_and(|age| now - session.authenticated_at > age);

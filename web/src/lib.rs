@@ -1,6 +1,7 @@
 //! The HTTP door: authorization server and registry API at the root paths, the
 //! portal under `/my`. Owns extraction and rendering. Knows no SQL and no store.
 
+mod authorize;
 pub mod browser;
 pub mod device;
 mod device_authorization;
@@ -10,6 +11,7 @@ mod jwks;
 mod metadata;
 mod oauth_routes;
 pub mod pages;
+mod pair;
 pub mod portal;
 mod revocation;
 mod routers;

@@ -5,8 +5,11 @@
 use axum::Router;
 use axum::routing::{get, post};
 
+use crate::pages::path;
 use crate::state::State;
-use crate::{device_authorization, introspection, jwks, metadata, revocation, token, userinfo};
+use crate::{
+    authorize, browser, device_authorization, introspection, jwks, metadata, pair, revocation, token, userinfo,
+};
 
 /// What clients call, on either listener.
 pub(crate) fn client_routes() -> Router<State> {
@@ -27,4 +30,14 @@ pub(crate) fn public_routes(issuer: &str) -> Router<State> {
         .route("/id/keys", get(jwks::answer))
         .route(&oauth::metadata::authorization_server_path(issuer), get(metadata::answer))
         .route(&oauth::metadata::openid_path(issuer), get(metadata::answer))
+}
+
+/// The pages of the authorization server; a browser's own listener alone.
+pub(crate) fn page_routes() -> Router<State> {
+    let pages = Router::new()
+        .route("/authorize", get(authorize::by_query).post(authorize::by_form))
+        .route(path::CONSENT, post(authorize::consent))
+        .route(path::PAIR, get(pair::form).post(pair::look))
+        .route(path::PAIR_DECISION, post(pair::decide));
+    pages.layer(axum::middleware::from_fn(browser::headers))
 }

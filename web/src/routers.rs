@@ -2,13 +2,13 @@
 
 use axum::Router;
 
-use crate::oauth_routes::{client_routes, public_routes};
+use crate::oauth_routes::{client_routes, page_routes, public_routes};
 use crate::state::State;
 
 /// The listener of people and clients: it never asks for a certificate.
 pub fn people_router(state: State) -> Router {
     let issuer = state.app.tenant().issuer.clone();
-    let pages = crate::portal::routes();
+    let pages = crate::portal::routes().merge(page_routes());
     Router::new().merge(client_routes()).merge(public_routes(&issuer)).merge(pages).with_state(state)
 }
 

@@ -10,7 +10,7 @@ use jose::digest;
 const SLOTS: usize = 1 << 16;
 
 /// Counts tries by name within a window that begins with the first.
-pub(super) struct Brake {
+pub(crate) struct Brake {
     key: [u8; 32],
     window: i64,
     slots: Mutex<Vec<Slot>>,
@@ -23,13 +23,13 @@ struct Slot {
 }
 
 impl Brake {
-    pub(super) fn new(key: [u8; 32], window: i64) -> Self {
+    pub(crate) fn new(key: [u8; 32], window: i64) -> Self {
         Self { key, window, slots: Mutex::new(vec![Slot::default(); SLOTS]) }
     }
 
     /// Counts a try and says how many were counted before it. Taken before the
     /// work, so that many at once do not all find the brake loose.
-    pub(super) fn take(&self, name: &str, now: i64) -> u32 {
+    pub(crate) fn take(&self, name: &str, now: i64) -> u32 {
         let window = self.window;
         self.slot(name, |slot| {
             if slot.count == 0 || !(0..window).contains(&now.saturating_sub(slot.since)) {
@@ -42,12 +42,12 @@ impl Brake {
     }
 
     /// The try was none after all: it was right, or we failed.
-    pub(super) fn give_back(&self, name: &str) {
+    pub(crate) fn give_back(&self, name: &str) {
         self.slot(name, |slot| slot.count = slot.count.saturating_sub(1));
     }
 
     /// The right one knows: earlier tries are forgotten.
-    pub(super) fn clear(&self, name: &str) {
+    pub(crate) fn clear(&self, name: &str) {
         self.slot(name, |slot| slot.count = 0);
     }
 
