@@ -7,6 +7,8 @@
 #![recursion_limit = "256"]
 
 mod change;
+#[cfg(test)]
+mod fixture;
 
 pub mod actor_token;
 pub mod authorize;

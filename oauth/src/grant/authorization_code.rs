@@ -218,3 +218,6 @@ fn check_key(request: &Request, code: &AuthorizationCode) -> Result<(), OAuthRef
     let (bound, shown) = (binding::key(bound), binding::key(jkt));
     if binding::fits(&bound, Some(&shown)) { Ok(()) } else { Err(bad("proof_by_another_key")) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -294,3 +294,6 @@ fn paired(holding: &claiming::Holding, user: &str, pairing: &Pairing, family: &T
         .with("family_id", family.id.as_str())
         .with("scope", family.scope.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,3 +154,6 @@ fn receivers(claims: &Claims, facts: &TradeFacts, client: &Client) -> Vec<String
     receivers.dedup();
     receivers
 }
+
+#[cfg(test)]
+mod tests;

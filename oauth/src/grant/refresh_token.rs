@@ -306,3 +306,6 @@ fn id_token(
     };
     Some(issue::id_token(&facts.caller.tenant, &facts_of_login, now))
 }
+
+#[cfg(test)]
+mod tests;

@@ -495,3 +495,6 @@ fn committed(
     decision.events = holding.events;
     decision.event(event)
 }
+
+#[cfg(test)]
+mod tests;
