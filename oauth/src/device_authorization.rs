@@ -294,39 +294,4 @@ pub fn decide_page(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_typed_code_is_read_as_people_type_it() {
-        assert_eq!(normalise(" wdjb mjht.").as_deref(), Some("WDJBMJHT"));
-        assert_eq!(normalise("WDJB-MJHT").as_deref(), Some("WDJBMJHT"));
-        assert_eq!(normalise("W0JB-MJHT"), None, "0 is not silently read as another letter");
-        assert_eq!(normalise("WDJB-MJHTX"), None);
-        assert_eq!(normalise(&"B".repeat(65)), None);
-    }
-
-    #[test]
-    fn a_user_code_falls_evenly_on_the_alphabet() {
-        assert_eq!(user_code(&[0, 1, 2, 3, 4, 5, 6, 19]).as_deref(), Some("BCDFGHJZ"));
-        assert_eq!(user_code(&[255; 20]), None, "bytes that would favour some letters are drawn again");
-        assert_eq!(shown("WDJBMJHT"), "WDJB-MJHT");
-    }
-
-    #[test]
-    fn only_one_pairing_detail_is_understood() {
-        assert_eq!(pairing_detail(r#"[{"type":"device_pairing","did":"dev_1"}]"#).unwrap(), "dev_1");
-        for text in [
-            "[]",
-            "{}",
-            "x",
-            r#"[{"type":"other","did":"dev_1"}]"#,
-            r#"[{"type":"device_pairing"}]"#,
-            r#"[{"type":"device_pairing","did":"dev_1","x":1}]"#,
-            r#"[{"type":"device_pairing","did":"dev_1"},{"type":"device_pairing","did":"dev_1"}]"#,
-            r#"[{"type":"device_pairing","did":"dev_1","did":"dev_2"}]"#,
-        ] {
-            assert_eq!(pairing_detail(text).unwrap_err().code, ErrorCode::InvalidAuthorizationDetails, "{text}");
-        }
-    }
-}
+mod tests;
