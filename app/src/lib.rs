@@ -20,6 +20,7 @@ mod introspection;
 mod key_ring;
 pub mod mailer;
 mod pairing_brake;
+pub mod passkey;
 pub mod password;
 pub mod people;
 mod revocation;

@@ -8,6 +8,7 @@ mod apps;
 mod browser;
 mod first_administrator;
 mod letter;
+mod passkeys;
 mod password;
 mod recovery;
 mod security;
@@ -17,6 +18,7 @@ mod things;
 
 pub use browser::{Browser, Opened, Viewer, csrf, csrf_matches};
 pub use letter::{MailKind, MailToSend};
+pub use passkeys::CeremonyAnswer;
 pub use password::{PasswordFlaw, judge_password};
 pub use security::SecurityView;
 pub use sign_up::{LinkView, NewUser, SignUpForm};
@@ -28,6 +30,10 @@ use identity::Refusal;
 
 use crate::brake::Brake;
 use letter::Outbox;
+
+use crate::app::Settings;
+use crate::fault::Fault;
+use crate::passkey::Passkeys;
 
 /// A no to a person: the word the page is chosen by, and our cause.
 pub type Refused = Refusal<ProblemCode>;
@@ -51,23 +57,26 @@ pub(crate) struct People {
     /// Sign-ups and recoveries by address of the network.
     mails_from: Brake,
     outbox: Outbox,
+    passkeys: Passkeys,
 }
 
 impl People {
-    pub(crate) fn new(entropy: &dyn Entropy) -> Self {
-        let brake = |window| {
+    pub(crate) fn new(settings: &Settings, entropy: &dyn Entropy) -> Result<Self, Fault> {
+        let key = || {
             let mut key = [0; 32];
             entropy.fill(&mut key);
-            Brake::new(key, window)
+            key
         };
+        let brake = |window| Brake::new(key(), window);
         let quarter = identity::rule::sign_in::BRAKE_WINDOW;
-        Self {
+        Ok(Self {
             tries: brake(quarter),
             tries_from: brake(quarter),
             mails: brake(HOUR),
             mails_from: brake(HOUR),
             outbox: Outbox::default(),
-        }
+            passkeys: Passkeys::new(&settings.issuer, &settings.service, key())?,
+        })
     }
 }
 

@@ -46,7 +46,7 @@ impl App {
         entropy.fill(&mut salt);
         entropy.fill(&mut nobody);
         let passwords = Passwords::new(settings.hash_workers, settings.hash_queue, salt, nobody)?;
-        let people = People::new(&*entropy);
+        let people = People::new(&settings, &*entropy)?;
         let mut brake = [0; 32];
         entropy.fill(&mut brake);
         let (audit, pairing_brake) = (Audit::default(), PairingBrake::new(brake));

@@ -19,4 +19,4 @@ pub use page::{broke, headers, redirect};
 pub use posted::{Posted, PostedBy, PostedJson};
 pub use return_to::ReturnTo;
 pub use visitor::{SignedIn, Visitor};
-pub(crate) use visitor::{clear_session, redirect_done, redirect_signed_in, set_session};
+pub(crate) use visitor::{clear_session, redirect_done, redirect_signed_in, remember_done, set_session};

@@ -5,6 +5,7 @@ mod assets;
 mod fields;
 mod letters;
 mod my;
+mod passkeys;
 mod recovery;
 mod security;
 mod setup;
@@ -12,7 +13,7 @@ mod sign_in;
 mod sign_up;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::browser;
 use crate::pages::path;
@@ -28,6 +29,8 @@ pub fn routes() -> Router<State> {
         .route(path::VERIFY, get(sign_up::link).post(sign_up::verify))
         .route(path::SIGN_IN, get(sign_in::form).post(sign_in::submit))
         .route(path::SIGN_IN_AGAIN, get(sign_in::again).post(sign_in::submit_again))
+        .route(path::SIGN_IN_PASSKEY_OPTIONS, post(passkeys::ask_sign_in))
+        .route(path::SIGN_IN_PASSKEY, post(passkeys::sign_in))
         .route(path::SIGN_OUT, get(sign_in::leaving).post(sign_in::leave))
         .route(path::RECOVER, get(recovery::form).post(recovery::ask))
         .route(path::RECOVER_PASSWORD, get(recovery::link).post(recovery::set))
@@ -40,6 +43,10 @@ pub fn routes() -> Router<State> {
         .route(path::MY_PEOPLE, get(my::people))
         .route(path::MY_SECURITY, get(security::page))
         .route(path::MY_PASSWORD, get(security::password).post(security::set_password))
+        .route(path::MY_PASSKEYS_OPTIONS, post(passkeys::ask))
+        .route(path::MY_PASSKEYS, post(passkeys::add))
+        .route(path::MY_PASSKEY_RENAME, post(passkeys::rename))
+        .route(path::MY_PASSKEY_REMOVE, get(passkeys::ask_remove).post(passkeys::remove))
         .route(path::MY_SESSION_END, get(security::ask_end_session).post(security::end_session))
         .route(path::MY_SESSIONS_END, get(security::ask_end_others).post(security::end_others))
         .route(path::MY_APP_END, get(security::ask_end_app).post(security::end_app));

@@ -15,6 +15,7 @@ cancel = Cancel
 go-sign-in = Sign in
 go-sign-up = Sign up again
 go-recover = Ask for a new link
+go-security = To security
 go-things = Go to my things
 reference = Reference number: { $reference }
 moment = { $day }, { $clock } { $zone }
@@ -329,6 +330,8 @@ end-app-button = End { $name }’s access
 ## When something is not as it should be
 not-found-title = Nothing is here
 not-found-body = The address is mistyped, or what was here is gone.
+last-sign-in-title = Your last passkey stays
+last-sign-in-body = You have no password, so nobody could sign in any more. Set a password or add another passkey first.
 not-allowed-title = You may not see this
 not-allowed-body = You are signed in, but this is not yours to see. If you think it should be, ask the person it belongs to.
 too-many-title = Too many tries

@@ -398,6 +398,7 @@ fn notices() -> Result<Rendered, askama::Error> {
         ("setup-used", Outcome::SetupUsed),
         ("not-found", Outcome::NotFound),
         ("not-allowed", Outcome::NotAllowed),
+        ("last-sign-in", Outcome::LastSignIn),
         ("too-many", Outcome::TooMany { minutes: 1 }),
         ("too-many-long", Outcome::TooMany { minutes: 15 }),
         ("page-too-old", Outcome::PageTooOld),

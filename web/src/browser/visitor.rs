@@ -158,8 +158,13 @@ fn here(parts: &Parts) -> ReturnTo {
 /// Sends the browser on, and what just happened with it.
 pub(crate) fn redirect_done(to: &str, what: &Done) -> Response {
     let mut response = redirect(to);
-    append(response.headers_mut(), done::remember(what));
+    remember_done(&mut response, what);
     response
+}
+
+/// What just happened, for the page that follows an answer.
+pub(crate) fn remember_done(response: &mut Response, what: &Done) {
+    append(response.headers_mut(), done::remember(what));
 }
 
 /// Sends a browser on with the session that was opened for it.

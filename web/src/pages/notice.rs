@@ -74,6 +74,8 @@ pub enum Outcome {
     NotFound,
     /// Signed in, but not allowed.
     NotAllowed,
+    /// The last passkey of a person without a password stays.
+    LastSignIn,
     /// Too many tries.
     TooMany {
         /// Whole minutes until the next try makes sense, at least 1.
@@ -136,6 +138,7 @@ impl Outcome {
             Self::SetupUsed => shape("setup-used", Icon::Check, "accent", 410, SIGN_IN),
             Self::NotFound => shape("not-found", Icon::Tag, "accent", 404, THINGS),
             Self::NotAllowed => shape("not-allowed", Icon::Stop, "amber", 403, THINGS),
+            Self::LastSignIn => shape("last-sign-in", Icon::Key, "amber", 409, Some(("go-security", "/my/security"))),
             Self::TooMany { .. } => shape("too-many", Icon::Clock, "amber", 429, SIGN_IN),
             Self::PageTooOld => shape("page-too-old", Icon::Clock, "amber", 403, THINGS),
             Self::Fault => shape("fault", Icon::Care, "red", 500, THINGS),

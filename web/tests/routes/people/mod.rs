@@ -2,8 +2,10 @@
 
 mod attacks;
 mod limits;
+mod passkeys;
 mod recovery;
 mod setup;
 mod sign_up;
 
+mod things;
 mod world;

@@ -104,6 +104,14 @@ impl World {
         self.user("adam@example.com", "Adam", &[]).await
     }
 
+    /// As if the person had never set a password.
+    pub(crate) async fn forget_password(&self, email: &str) {
+        let known = self.store.load_person_by_email(Email::parse(email).unwrap()).await.unwrap().user.unwrap();
+        let changed: identity::Change = known.rewrite(User { password: None, ..known.record.clone() }).into();
+        let commit = store::Commit { changes: vec![changed.into()], ..store::Commit::default() };
+        self.store.commit(commit).await.unwrap();
+    }
+
     /// All mails so far, the background work waited for.
     pub(crate) async fn mails(&self) -> Vec<Mail> {
         self.app.drain_mail().await;
