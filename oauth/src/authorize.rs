@@ -380,3 +380,6 @@ pub fn grant(
     };
     decision.change(given).event(event)
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,3 +45,6 @@ pub fn reply(client: &AuthenticatedClient, token: Option<&Subject>, issuer: &str
     members.insert("token_type".to_owned(), if bound_by_key { "DPoP" } else { "Bearer" }.into());
     Value::Object(members)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,10 @@ use crate::error::ErrorCode;
 use crate::family::TokenFamily;
 use crate::token::Claims;
 
+/// So long after its end a token may still count somewhere, seconds: clocks
+/// differ, and an asset token may be renewed late.
+const RENEWABLE: i64 = 30 * 86_400;
+
 /// What the presented token is.
 pub enum Presented<'a> {
     /// A refresh token of ours, by its family.
@@ -21,10 +25,10 @@ pub enum Presented<'a> {
 
 /// Decides.
 pub fn decide(client: &AuthenticatedClient, presented: &Presented<'_>, now: i64) -> Decision<()> {
-    let mut decision = match presented {
+    client.spend(match presented {
         Presented::Unknown | Presented::Refresh(None) => Decision::reply(()),
-        Presented::Refresh(Some(family)) if family.client_id() != client.id() => return foreign(),
-        Presented::Access(claims) if claims.client_id != client.id() => return foreign(),
+        Presented::Refresh(Some(family)) if family.client_id() != client.id() => foreign(),
+        Presented::Access(claims) if claims.client_id != client.id() => foreign(),
         Presented::Refresh(Some(family)) => {
             Decision::reply(()).change(Raise::end(AnchorKind::Family, family.id.as_str())).event(
                 Event::new(EventKind::FamilyRevoked, family.id.as_str())
@@ -32,18 +36,19 @@ pub fn decide(client: &AuthenticatedClient, presented: &Presented<'_>, now: i64)
                     .with("cause", "revoked_by_client"),
             )
         }
-        // A token that is over needs no row.
-        Presented::Access(claims) if claims.exp < now => Decision::reply(()),
+        // A token that is over and can not be renewed any more needs no row.
+        Presented::Access(claims) if claims.exp.saturating_add(RENEWABLE) < now => Decision::reply(()),
         Presented::Access(claims) => Decision::reply(()).change(Raise::token(claims.jti.clone(), claims.exp)).event(
             Event::new(EventKind::TokenRevoked, claims.jti.clone())
                 .with("client_id", client.id())
                 .with("cause", "revoked_by_client"),
         ),
-    };
-    decision.changes.extend(client.once());
-    decision
+    })
 }
 
 fn foreign() -> Decision<()> {
     Decision::refuse(ErrorCode::UnauthorizedClient, "token_of_another_client")
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ const PROFILE: [&str; 12] = [
 ///
 /// # Errors
 /// `insufficient_scope` without `openid`; `invalid_token` where the token speaks
-/// of no living person, or somebody acts for them.
+/// of no living person.
 pub fn reply(claims: &Claims, user: Option<&User>) -> Result<Value, OAuthRefusal> {
     if !claims.scope.contains("openid") {
         return Err(OAuthRefusal::new(ErrorCode::InsufficientScope, "openid_missing"));
@@ -67,3 +67,6 @@ fn add(members: &mut Map<String, Value>, user: &User, scope: &Scope) {
         put("phone_number_verified", kept("phone_number_verified").filter(Value::is_boolean));
     }
 }
+
+#[cfg(test)]
+mod tests;
