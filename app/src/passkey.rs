@@ -94,7 +94,7 @@ impl Passkeys {
         nonce: [u8; 24],
     ) -> Result<Ceremony, Fault> {
         let known = known.iter().filter_map(|passkey| base64url::decode(&passkey.credential_id).ok());
-        let exclude = known.map(Into::into).collect();
+        let exclude = known.collect();
         let asked = self.webauthn()?.start_passkey_registration(
             handle(&user.id),
             user.email.expose(),

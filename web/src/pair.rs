@@ -3,6 +3,7 @@
 //! guesses are tied to an account.
 
 use app::device_authorization::{Looked, PageLook};
+use app::people::{MailKind, MailToSend};
 use axum::extract::{Query, State as Extract};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use crate::browser::{PostedBy, SignedIn, broke};
 use crate::pages::pair::{Pair, PairConfirm};
 use crate::pages::{Field, FieldError, Icon, Outcome};
+use crate::portal::letters;
 use crate::state::State;
 
 #[derive(Deserialize)]
@@ -75,11 +77,16 @@ pub(crate) async fn decide(Extract(state): Extract<State>, posted: PostedBy<Deci
     let approve = form.decision == "allow";
     let address = by.visitor.browser.address;
     match state.app.decide_pairing(&form.user_code, approve, &by.viewer.session, address).await {
-        Ok((PageOutcome::Approved, device)) => by.visitor.notice(Outcome::PairDone { device }),
+        Ok((PageOutcome::Approved, device)) => {
+            let kind = MailKind::DevicePaired { device: device.clone(), at: state.app.now() };
+            let (to, name) = (by.viewer.user.email.clone(), Some(by.viewer.user.name.clone()));
+            letters::send(&state, MailToSend { to, name, kind });
+            by.visitor.notice(Outcome::PairDone { device })
+        }
         Ok((PageOutcome::Denied, device)) => by.visitor.notice(Outcome::PairDenied { device }),
         Ok((PageOutcome::NotPossible, _)) => by.visitor.notice(Outcome::PairForeign),
         Ok((PageOutcome::AlreadyUsed | PageOutcome::Unknown, _)) => by.visitor.notice(Outcome::PairUsed),
-        Err(fault) if matches!(fault, app::Fault::Busy(_)) => by.visitor.notice(Outcome::PairLater),
+        Err(app::Fault::Busy(_)) => by.visitor.notice(Outcome::PairLater),
         Err(fault) => broke(&state, &fault),
     }
 }

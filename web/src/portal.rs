@@ -3,7 +3,7 @@
 
 mod assets;
 mod fields;
-mod letters;
+pub(crate) mod letters;
 mod my;
 mod passkeys;
 mod recovery;
@@ -37,6 +37,7 @@ pub fn routes() -> Router<State> {
         .route(path::FIRST_RUN, get(setup::link).post(setup::submit));
     let within = Router::new()
         .route(path::MY, get(my::home))
+        .route("/my/{*rest}", get(my::nothing))
         .route(path::MY_THING, get(my::thing))
         .route(path::MY_THING_REMOVE, get(my::ask_remove).post(my::remove))
         .route(path::MY_BOND_END, get(my::ask_end).post(my::end))

@@ -39,11 +39,9 @@ impl App {
         let now = self.now();
         self.decide(|| async move {
             let facts = self.store.load_things(viewer.user.id.clone()).await?;
-            let thing = facts.things.iter().find(|thing| thing.asset.id == *asset);
-            let owned =
-                thing.filter(|thing| Eye::new(&viewer.user.id, &facts, thing, now).is_some_and(|eye| eye.owns()));
-            let family = owned.and_then(|thing| thing.families.iter().find(|it| it.id == *family));
-            let decision = match family.filter(|family| family.device.is_none()) {
+            let eye = Eye::on(&viewer.user.id, &facts, asset, now);
+            let family = eye.filter(Eye::owns).and_then(|eye| eye.family_of_app(family));
+            let decision = match family {
                 Some(family) => end_families(Decision::reply(Removed::Access), [family]),
                 None => Decision::refuse(ProblemCode::NotFound, "no_family_of_theirs"),
             };

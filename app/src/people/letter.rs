@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use identity::Secret;
 use identity::user::Email;
+use identity::{AssetId, Secret};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -52,6 +52,24 @@ pub enum MailKind {
     PasskeyAdded {
         /// Its name.
         passkey: String,
+        /// When.
+        at: i64,
+    },
+    /// A device was paired.
+    DevicePaired {
+        /// Its name.
+        device: String,
+        /// When.
+        at: i64,
+    },
+    /// Somebody's or something's access to a thing ended; for its owners.
+    AccessEnded {
+        /// Whose.
+        who: String,
+        /// To which thing.
+        thing: String,
+        /// Its title.
+        asset: AssetId,
         /// When.
         at: i64,
     },

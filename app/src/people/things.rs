@@ -8,13 +8,15 @@ use identity::bond::{BondRole, Holder, Target};
 use identity::rule::actor::Actor;
 use identity::rule::end_bond;
 use identity::{
-    Account, Asset, AssetId, Bond, BondId, Device, DeviceId, DeviceSession, FamilyId, Product, Record, Refusal, UserId,
+    Account, Asset, AssetId, Bond, BondId, Device, DeviceId, DeviceSession, Fact, FamilyId, Product, Record, Refusal,
+    User, UserId,
 };
 use oauth::TokenFamily;
 use store::{Commit, Condition, Filter, ListQuery, Operator, ThingFacts, ThingsFacts};
 
 use super::Refused;
 use super::browser::Viewer;
+use super::letter::{MailKind, MailToSend};
 use crate::app::App;
 use crate::fault::Fault;
 
@@ -181,7 +183,8 @@ impl App {
         Ok(Some(PeopleView { name: account.name.clone(), kind: account.kind, members: members.collect() }))
     }
 
-    /// Ends what holds rights on a thing: a bond, or an app's tokens.
+    /// Ends what holds rights on a thing: a bond, or an app's tokens. Its owners
+    /// are told by mail.
     ///
     /// # Errors
     /// [`Fault`]; the inner refusal is `not_found` or `last_owner`.
@@ -190,12 +193,17 @@ impl App {
         viewer: &Viewer,
         asset: &AssetId,
         holder: &str,
-    ) -> Result<Result<Removed, Refused>, Fault> {
-        match (holder.parse::<BondId>(), holder.parse::<FamilyId>()) {
-            (Ok(bond), _) => self.end_own_bond(viewer, asset, &bond).await,
-            (_, Ok(family)) => self.end_family_on(viewer, asset, &family).await,
-            _ => Ok(Err(nothing_of_theirs())),
-        }
+    ) -> Result<Result<(Removed, Vec<MailToSend>), Refused>, Fault> {
+        let facts = self.store.load_things(viewer.user.id.clone()).await?;
+        let mails = Eye::on(&viewer.user.id, &facts, asset, self.now())
+            .and_then(|eye| eye.view()?.access.iter().find(|one| one.id == holder).map(|one| eye.tell_owners(one)));
+        let Some(mails) = mails else { return Ok(Err(nothing_of_theirs())) };
+        let ended = match (holder.parse::<BondId>(), holder.parse::<FamilyId>()) {
+            (Ok(bond), _) => self.end_own_bond(viewer, asset, &bond).await?,
+            (_, Ok(family)) => self.end_family_on(viewer, asset, &family).await?,
+            _ => Err(nothing_of_theirs()),
+        };
+        Ok(ended.map(|removed| (removed, mails)))
     }
 
     async fn end_own_bond(
@@ -224,13 +232,15 @@ impl App {
     /// [`Fault`]; the inner refusal is `not_found`.
     pub async fn remove_thing(&self, viewer: &Viewer, asset: &AssetId) -> Result<Result<(), Refused>, Fault> {
         let facts = self.store.load_things(viewer.user.id.clone()).await?;
-        let thing = facts.things.iter().find(|thing| thing.asset.id == *asset);
-        let eye = thing.and_then(|thing| Eye::new(&viewer.user.id, &facts, thing, self.now()));
+        let eye = Eye::on(&viewer.user.id, &facts, asset, self.now());
         let Some(eye) = eye.filter(Eye::owns) else { return Ok(Err(nothing_of_theirs())) };
         // The person's own bond goes last: it may be what permits the others' end.
         let person = Holder::User(viewer.user.id.clone());
         let mut owners: Vec<&Bond> = eye.owners().collect();
         owners.sort_by_key(|bond| bond.holder == person);
+        if owners.is_empty() {
+            return Ok(Err(nothing_of_theirs()));
+        }
         for bond in owners {
             if let Err(refusal) = self.end_own_bond(viewer, asset, &bond.id).await? {
                 return Ok(Err(refusal));
@@ -266,6 +276,29 @@ impl<'a> Eye<'a> {
         let owns = held.iter().any(|bond| bond.role.owns());
         let account = membership.map(|(account, _)| &account.record);
         (!held.is_empty()).then_some(Self { user, facts, thing, now, account, owns })
+    }
+
+    /// The thing of this title, where it is their business.
+    pub(super) fn on(user: &'a UserId, facts: &'a ThingsFacts, asset: &AssetId, now: i64) -> Option<Self> {
+        let thing = facts.things.iter().find(|thing| thing.asset.id == *asset)?;
+        Self::new(user, facts, thing, now)
+    }
+
+    /// An app's tokens on it.
+    pub(super) fn family_of_app(&self, id: &FamilyId) -> Option<&'a Fact<TokenFamily>> {
+        self.thing.families.iter().find(|family| family.id == *id && family.device.is_none())
+    }
+
+    /// A mail to each person who owns it.
+    fn tell_owners(&self, ended: &AccessView) -> Vec<MailToSend> {
+        let owners = self.owners().filter_map(|bond| self.thing.people.iter().find(|user| is_of(&bond.holder, user)));
+        let kind = || MailKind::AccessEnded {
+            who: ended.holder.name().to_owned(),
+            thing: self.thing.asset.name.clone(),
+            asset: self.thing.asset.id.clone(),
+            at: self.now,
+        };
+        owners.map(|user| MailToSend { to: user.email.clone(), name: Some(user.name.clone()), kind: kind() }).collect()
     }
 
     pub(super) fn owns(&self) -> bool {
@@ -364,4 +397,8 @@ impl<'a> Eye<'a> {
         }
         names
     }
+}
+
+fn is_of(holder: &Holder, user: &User) -> bool {
+    matches!(holder, Holder::User(id) if *id == user.id)
 }

@@ -34,6 +34,15 @@ fn letter(state: &State, kind: MailKind) -> Letter {
         MailKind::PasskeyAdded { passkey, at } => {
             Letter::PasskeyAdded { passkey, at: Moment::utc(at), link: absolute(issuer, path::MY_SECURITY) }
         }
+        MailKind::DevicePaired { device, at } => {
+            Letter::DevicePaired { device, at: Moment::utc(at), link: absolute(issuer, path::MY) }
+        }
+        MailKind::AccessEnded { who, thing, asset, at } => Letter::AccessEnded {
+            who,
+            device: thing,
+            at: Moment::utc(at),
+            link: absolute(issuer, &path::MY_THING.replace("{id}", asset.as_str())),
+        },
         MailKind::PasswordChanged { at } => {
             Letter::PasswordChanged { at: Moment::utc(at), link: absolute(issuer, path::RECOVER) }
         }

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use identity::{AssetId, ProblemCode};
 
+use super::letters;
 use super::sign_in::Yes;
 use crate::browser::{PostedBy, SignedIn, broke, redirect, redirect_done};
 use crate::pages::my::{Access, Act, Confirm, Done, HolderKind, Home, Member, People, Thing, ThingCard};
@@ -18,6 +19,11 @@ const SERIAL_TAIL: usize = 6;
 /// `/` leads to one's things.
 pub(super) async fn front() -> Response {
     redirect(path::MY)
+}
+
+/// An address under `/my` where nothing is.
+pub(super) async fn nothing(by: SignedIn) -> Response {
+    by.visitor.notice(Outcome::NotFound)
 }
 
 /// My things.
@@ -137,8 +143,13 @@ pub(super) async fn end(
         Err(response) => return response,
     };
     match state.app.end_access(&by.viewer, &thing.asset.id, &holder).await {
-        Ok(Ok(Removed::Access)) => redirect_done(&format!("/my/things/{id}"), &Done::AccessEnded { who }),
-        Ok(Ok(Removed::Thing)) => redirect_done(path::MY, &Done::ThingRemoved { thing: thing.asset.name }),
+        Ok(Ok((removed, mails))) => {
+            mails.into_iter().for_each(|mail| letters::send(&state, mail));
+            match removed {
+                Removed::Access => redirect_done(&format!("/my/things/{id}"), &Done::AccessEnded { who }),
+                Removed::Thing => redirect_done(path::MY, &Done::ThingRemoved { thing: thing.asset.name }),
+            }
+        }
         Ok(Err(refusal)) => by.visitor.notice(no(&refusal.code)),
         Err(fault) => broke(&state, &fault),
     }

@@ -217,3 +217,24 @@ async fn a_body_beyond_any_form_is_refused() {
     let body = form(&[("csrf", &csrf), ("email", &"x".repeat(20_000)), ("password", "x")]);
     assert_eq!(browser.post_raw("/signin", body).await.status, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn when_too_many_passwords_wait_people_are_told_to_come_back_and_no_try_is_counted() {
+    let settings = app::Settings { hash_queue: 0, ..app::Settings::new(ISSUER, ISSUER) };
+    let world = World::with(settings).await;
+    let mut browser = world.browser();
+    for _ in 0..11 {
+        let answer = browser.sign_in("adam@example.com", PASSWORD).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.headers.contains_key(header::RETRY_AFTER) && answer.says("number"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn an_address_where_nothing_is_tells_strangers_nothing() {
+    let world = World::new().await;
+    world.adam().await;
+    assert_eq!(world.browser().get("/my/nothing/here").await.status, StatusCode::SEE_OTHER);
+    let answer = world.signed_in("adam@example.com").await.get("/my/nothing/here").await;
+    assert!(answer.status == StatusCode::NOT_FOUND && answer.says("href=\"/my\""), "{}", answer.body);
+}

@@ -128,6 +128,9 @@ async fn an_apps_access_ends_after_a_question_that_names_it() {
     let answer = browser.submit(end, end, &[]).await;
     assert_eq!((answer.status, answer.to()), (StatusCode::SEE_OTHER, "/my/things/ast_1"));
     assert!(family_ended(&world, "fam_app").await && !family_ended(&world, "fam_device").await);
+    let mails = world.mails().await;
+    let told = mails.iter().find(|mail| mail.subject.contains("Music app no longer has access")).unwrap();
+    assert!(told.to.expose() == "adam@example.com" && told.text.contains("/my/things/ast_1"), "{}", told.text);
     let page = browser.get("/my/things/ast_1").await;
     assert!(page.says("Music app no longer has access.") && !page.says("fam_app"), "{}", page.body);
     assert_eq!(browser.get(end).await.status, StatusCode::NOT_FOUND);

@@ -70,6 +70,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(Settings::new(ISSUER, ISSUER)).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tenant = TenantSettings { issuer: ISSUER.into(), device_url: ISSUER.into(), max_token_life: 86_400 };
         let store = Arc::new(SqliteStore::open(folder.path().join("store.db"), tenant).unwrap());
@@ -80,7 +84,6 @@ impl World {
             entropy: Arc::new(Chance::default()),
             mailer: mailbox.clone(),
         };
-        let settings = Settings::new(ISSUER, ISSUER);
         let app = Arc::new(App::start(settings, &MasterKey::new([7; 32]), ports).await.unwrap());
         let router = web::people_router(web::State { app: app.clone(), origin: ISSUER.into() });
         Self { app, store, router, clock, mailbox, _folder: folder }
