@@ -347,3 +347,14 @@ fn weak_keys_sign_no_assertion() {
     assert!(Jwk::from_json(&json!({ "kty": "RSA", "n": n, "e": "AQAB" })).is_err());
     assert!(Alg::parse("none").is_none());
 }
+
+#[test]
+fn a_refused_request_uses_its_assertion_up_too() {
+    use crate::grant::client_credentials::{Request, decide};
+    let facts = device_facts();
+    let client = asserted(VECTOR, &facts, NOW).unwrap();
+    let request = Request { scope: Some(Scope::of(["no:such"])), ..Request::default() };
+    let decision = decide(&request, &client, &facts, &crate::fixture::drawn(NOW));
+    assert_eq!(crate::fixture::refusal(&decision).0, ErrorCode::InvalidScope);
+    assert_eq!(crate::fixture::uses_up(&decision).len(), 1);
+}

@@ -64,3 +64,64 @@ fn grant(
     decision.guards = guards;
     Ok(decision)
 }
+
+#[cfg(test)]
+mod tests {
+    use identity::device::DeviceState;
+
+    use super::*;
+    use crate::client::Client;
+    use crate::fixture::{
+        API, ISSUER, NOW, app, caller, claims, drawn, family, names_every_guard, refusal, shown, shown_device, speaker,
+        web,
+    };
+
+    fn asked(client: &Client, request: &Request) -> Decision<TokenReply> {
+        decide(request, &shown(client), &caller(client), &drawn(NOW))
+    }
+
+    #[test]
+    fn a_client_speaks_for_itself_and_nothing_is_written() {
+        let decision = asked(&web(), &Request::default());
+        let token = claims(&decision);
+        assert_eq!(
+            (token.sub.as_str(), token.client_id.as_str(), token.aud.0.as_slice()),
+            ("web_shop", "web_shop", &[API.to_owned()][..])
+        );
+        assert!(decision.reply.as_ref().unwrap().refresh.is_none() && family(&decision).is_none());
+        assert!(!decision.needs_commit() && names_every_guard(&decision, &token));
+        let narrow =
+            Request { scope: Some(Scope::of(["profile"])), targets: vec![ISSUER.into()], jkt: Some("k".into()) };
+        let token = claims(&asked(&web(), &narrow));
+        assert_eq!((token.scope.to_string().as_str(), token.aud.0.as_slice()), ("profile", &[ISSUER.to_owned()][..]));
+        assert_eq!(token.cnf.unwrap().jkt.as_deref(), Some("k"));
+    }
+
+    #[test]
+    fn a_public_client_has_nothing_to_say_for_itself() {
+        let decision = asked(&app(), &Request::default());
+        assert_eq!(refusal(&decision), (ErrorCode::UnauthorizedClient, "public_client_for_itself"));
+    }
+
+    #[test]
+    fn more_than_was_registered_is_refused() {
+        let wider = Request { scope: Some(Scope::of(["users:write"])), ..Request::default() };
+        assert_eq!(refusal(&asked(&web(), &wider)).0, ErrorCode::InvalidScope);
+        let elsewhere = Request { targets: vec!["https://evil.example".into()], ..Request::default() };
+        assert_eq!(refusal(&asked(&web(), &elsewhere)).0, ErrorCode::InvalidTarget);
+        let ungranted = Client { grant_types: vec![GrantType::RefreshToken], ..web() };
+        assert_eq!(refusal(&asked(&ungranted, &Request::default())).0, ErrorCode::UnauthorizedClient);
+    }
+
+    #[test]
+    fn a_device_gets_for_itself_what_its_state_permits_bound_to_its_key() {
+        let device = speaker(DeviceState::Active);
+        let facts = crate::facts::CallerFacts { client: None, device: Some(device.clone()), ..caller(&app()) };
+        let decided = |request: &Request| decide(request, &shown_device(&device), &facts, &drawn(NOW));
+        let token = claims(&decided(&Request::default()));
+        assert_eq!((token.sub.as_str(), token.scope.to_string().as_str()), ("dev_9F3K2", "firmware:read device:pair"));
+        assert_eq!(token.cnf.unwrap().x5t_s256.as_deref(), Some("x5t-1"));
+        let owners = Request { scope: Some(Scope::of(["telemetry:write"])), ..Request::default() };
+        assert_eq!(refusal(&decided(&owners)).0, ErrorCode::InvalidScope);
+    }
+}
