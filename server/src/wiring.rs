@@ -49,22 +49,6 @@ pub async fn open_app(
     Ok(Arc::new(app))
 }
 
-/// Builds the doors of a server. Tasks that live as long as it belong on the drain.
-///
-/// # Errors
-/// As [`open_app`].
-pub(crate) async fn doors(
-    config: &Config,
-    data: &DataFolder,
-    master_key: &Zeroizing<[u8; 32]>,
-    clock: &Arc<dyn Clock>,
-    drain: &Drain,
-) -> Result<Doors, Failure> {
-    let app = open_app(config, data, master_key, clock).await?;
-    keep_beating(&app, drain);
-    Ok(doors_of(&app))
-}
-
 /// The doors of an application that was opened.
 pub fn doors_of(app: &Arc<App>) -> Doors {
     let at = |origin: &str| State { app: Arc::clone(app), origin: origin.into() };
@@ -84,7 +68,7 @@ pub fn keep_beating(app: &Arc<App>, drain: &Drain) {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(BEAT) => {}
-                () = stop.stopping() => return,
+                () = stop.stopping() => return app.drain_mail().await,
             }
             if let Err(fault) = app.beat().await {
                 tracing::error!(cause = %fault, "beat_failed");

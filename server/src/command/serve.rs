@@ -22,10 +22,13 @@ pub(super) fn run(frame: &Frame) -> Result<(), Failure> {
     let in_time = runtime.block_on(async {
         let bound = Bound::bind(&config, &data, lock).await.map_err(Failure::from)?;
         let drain = Drain::new();
-        let doors = wiring::doors(&config, &data, &master_key, &clock, &drain).await?;
-        let running = bound.open(&config, &data, &clock, doors, drain)?;
+        let app = wiring::open_app(&config, &data, &master_key, &clock).await?;
+        wiring::keep_beating(&app, &drain);
+        let link = web::portal::first_administrator_link(&app).await;
+        let link = link.map_err(|fault| Failure::new(Exit::Store, fault))?;
+        let running = bound.open(&config, &data, &clock, wiring::doors_of(&app), drain)?;
         running.readiness().set(true);
-        tell(frame, &running, &config.issuer.url.to_string(), &data.path().display().to_string());
+        tell(frame, &running, app.tenant().issuer.as_str(), &data.path().display().to_string(), link.as_deref());
         running.until_signal().await.map_err(|error| Failure::new(Exit::Failed, error))
     })?;
     if in_time { Ok(()) } else { Err(Failure::new(Exit::Failed, "some requests were cut off at the deadline")) }
@@ -38,7 +41,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Where everything is, once it answers.
-fn tell(frame: &Frame, running: &Running, issuer: &str, folder: &str) {
+fn tell(frame: &Frame, running: &Running, issuer: &str, folder: &str, first_administrator: Option<&str>) {
     let addresses = running.addresses();
     let (people, devices, health) = (addresses.people, addresses.devices, addresses.health);
     let authority = running.identity().authority_file().map(|path| path.display().to_string());
@@ -50,6 +53,7 @@ fn tell(frame: &Frame, running: &Running, issuer: &str, folder: &str) {
         "health": health,
         "data": folder,
         "authority": authority,
+        "first_administrator": first_administrator,
     });
     let mut text = format!(
         "Keyfob is ready: {issuer}\n  people   https://{people}\n  devices  https://{devices}\n  \
@@ -57,6 +61,11 @@ fn tell(frame: &Frame, running: &Running, issuer: &str, folder: &str) {
     );
     if let Some(authority) = authority {
         text.push_str(&format!("\n  trust    {authority} (self-made; browsers warn until they trust it)"));
+    }
+    if let Some(link) = first_administrator {
+        text.push_str(&format!(
+            "\n\nNobody runs this server yet. Open this link once to become its administrator:\n  {link}"
+        ));
     }
     frame.ui.result(&object, &text);
 }
