@@ -6,13 +6,17 @@ use core::fmt;
 
 use jose::dpop::HttpUri;
 
-/// An `https` address without query and fragment.
+/// An `https` address, with its query if it has one.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Address(HttpUri);
+pub struct Address {
+    text: String,
+    /// The same without the query: what a proof names (RFC 9449 §4.2).
+    uri: HttpUri,
+}
 
-/// The text is no absolute `https` address, or has a query or a fragment.
+/// The text is no absolute `https` address, or has a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an https address without query and fragment")]
+#[error("not an https address without fragment")]
 pub struct AddressError;
 
 impl Address {
@@ -22,14 +26,15 @@ impl Address {
     /// # Errors
     /// [`AddressError`].
     pub fn parse(text: &str) -> Result<Address, AddressError> {
-        if text.contains(['?', '#']) {
+        if text.contains('#') {
             return Err(AddressError);
         }
         let uri = HttpUri::parse(text).map_err(|_| AddressError)?;
         if !uri.as_str().starts_with("https://") {
             return Err(AddressError);
         }
-        Ok(Address(uri))
+        let query = text.find('?').and_then(|at| text.get(at..)).unwrap_or_default();
+        Ok(Address { text: alloc::format!("{uri}{query}"), uri })
     }
 
     /// The same origin with this path, for example `/device/session`.
@@ -47,19 +52,19 @@ impl Address {
 
     /// Scheme, host and port (RFC 6454 §4): everything before the path.
     pub fn origin(&self) -> &str {
-        let text = self.as_str();
+        let text = self.uri.as_str();
         let host_at = "https://".len();
         let path_at = text.get(host_at..).and_then(|rest| rest.find('/')).map_or(text.len(), |at| host_at + at);
         text.get(..path_at).unwrap_or(text)
     }
 
-    /// The normal form.
+    /// The normal form; the query as it was given.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.text
     }
 
     pub(crate) fn uri(&self) -> &HttpUri {
-        &self.0
+        &self.uri
     }
 }
 
@@ -89,16 +94,20 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_queries_and_fragments_are_no_address_for_tokens() {
-        for text in [
-            "http://id.example.com/token",
-            "https://a/x?y=1",
-            "https://a/x#y",
-            "https://u@a/x",
-            "ftp://a/",
-            "/token",
-            "",
-        ] {
+    fn a_query_is_sent_but_named_in_no_proof() {
+        let address = Address::parse("https://a.example/x?y=https://b.example/&z#").unwrap_err();
+        assert_eq!(address, AddressError);
+        let address = Address::parse("https://a.example/x?y=https://b.example/").unwrap();
+        assert_eq!(address.as_str(), "https://a.example/x?y=https://b.example/");
+        assert_eq!(address.uri().as_str(), "https://a.example/x");
+        assert_eq!(address.origin(), "https://a.example");
+        assert_eq!(Address::parse("https://a.example?y").unwrap().origin(), "https://a.example");
+        assert_eq!(Address::parse("https://a.example/x?y=a b"), Err(AddressError));
+    }
+
+    #[test]
+    fn plain_http_and_fragments_are_no_address_for_tokens() {
+        for text in ["http://id.example.com/token", "https://a/x#y", "https://u@a/x", "ftp://a/", "/token", ""] {
             assert_eq!(Address::parse(text), Err(AddressError), "{text}");
         }
     }

@@ -41,7 +41,7 @@ impl Discovery {
     /// [`AddressError`] when the issuer is no address for tokens.
     pub fn new(issuer: &str) -> Result<Discovery, AddressError> {
         let address = Address::parse(issuer)?;
-        let path = address.as_str().strip_prefix(address.origin()).unwrap_or_default().trim_end_matches('/');
+        let path = address.uri().as_str().strip_prefix(address.origin()).unwrap_or_default().trim_end_matches('/');
         let url = address.at(&format!("/.well-known/oauth-authorization-server{path}"))?;
         Ok(Discovery { issuer: issuer.into(), url, call: Call::new() })
     }

@@ -6,7 +6,7 @@ use core::fmt;
 
 use crate::address::Address;
 
-/// Seconds after which an answer counts as lost, unless a request says less.
+/// Seconds after which an answer counts as lost, unless a request says otherwise.
 const PATIENCE: u32 = 15;
 
 /// The largest answer of a protocol request, in bytes.
@@ -83,8 +83,8 @@ impl Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Neither field values nor body: both carry tokens.
-        write!(f, "Request({} {}, {} bytes)", self.method.as_str(), self.url, self.body.len())
+        // Neither query, field values nor body: they may carry tokens.
+        write!(f, "Request({} {}, {} bytes)", self.method.as_str(), self.url.uri(), self.body.len())
     }
 }
 

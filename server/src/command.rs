@@ -14,6 +14,7 @@ use crate::data::DataFolder;
 mod admin;
 mod ca;
 mod config;
+mod device;
 mod exit;
 mod serve;
 mod ui;
@@ -56,6 +57,9 @@ enum Command {
     /// Make a factory's certificate authorities and certificates
     #[command(subcommand)]
     Ca(ca::Action),
+    /// Act as one device: call home, pair, exchange, prove
+    #[command(subcommand)]
+    Device(device::Action),
     /// Show the version
     Version,
 }
@@ -110,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Serve => serve::run(&frame),
         Command::Config(action) => config::run(&frame, &action),
         Command::Ca(action) => ca::run(&frame, &action),
+        Command::Device(action) => device::run(&frame, &action),
         Command::Version => version::run(&frame),
     };
     match ended {
