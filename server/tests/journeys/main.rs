@@ -5,6 +5,8 @@ mod certificates;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+mod device;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod limits;

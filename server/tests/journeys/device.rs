@@ -1,0 +1,100 @@
+//! `keyfob device` against a server of its own process.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::command::{Serving, run, text};
+
+const KEY: [&str; 2] = ["--key", "made/SPK-000001.key"];
+const CERTIFICATE: [&str; 2] = ["--certificate", "made/SPK-000001.pem"];
+
+/// A factory's device, with key and certificate.
+fn factory(folder: &Path) {
+    assert!(run(folder, &["ca", "root", "--name", "Factory", "--out", "root"]).status.success());
+    assert!(run(folder, &["ca", "device", "--by", "root", "--out", "made", "--count", "1"]).status.success());
+}
+
+fn call_home(folder: &Path, roots: &str, server: &str, more: &[&str]) -> Output {
+    let arguments = ["device", "call-home", "--roots", roots, "--server", server, "--serial", "SPK-000001"];
+    run(folder, &[&arguments[..], &KEY, more].concat())
+}
+
+fn address(serving: &Serving, listener: &str) -> String {
+    let (_, port) = serving.ready[listener].as_str().unwrap().rsplit_once(':').unwrap();
+    format!("https://localhost:{port}")
+}
+
+#[test]
+fn a_device_that_nobody_registered_is_told_so_and_keeps_no_token() {
+    let folder = tempfile::tempdir().unwrap();
+    factory(folder.path());
+    let serving = Serving::start(folder.path());
+    let roots = serving.ready["authority"].as_str().unwrap();
+    let server = address(&serving, "devices");
+
+    let tokens = ["--tokens", "tokens.json"];
+    let output = call_home(folder.path(), roots, &server, &[&CERTIFICATE[..], &tokens].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("invalid_credential: the server does not accept"), "{output:?}");
+    assert!(!folder.path().join("tokens.json").exists());
+
+    let output = call_home(folder.path(), roots, &server, &[&CERTIFICATE[..], &["--json"]].concat());
+    let object: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+    assert_eq!((&object["ok"], &object["exit"]), (&Value::Bool(false), &Value::from(1)));
+
+    // Without any certificate the server asks for one by name.
+    let output = call_home(folder.path(), roots, &server, &[]);
+    assert!(text(&output.stderr).contains("credential_required"), "{output:?}");
+}
+
+#[test]
+fn a_server_that_is_not_trusted_or_not_there_ends_with_five_and_the_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    factory(folder.path());
+    let serving = Serving::start(folder.path());
+    let server = address(&serving, "devices");
+    let output = call_home(folder.path(), "root.pem", &server, &CERTIFICATE);
+    assert_eq!(output.status.code(), Some(5));
+    assert!(text(&output.stderr).contains("UnknownIssuer"), "{output:?}");
+    serving.terminate();
+    let output = call_home(folder.path(), "root.pem", &server, &CERTIFICATE);
+    assert_eq!(output.status.code(), Some(5));
+    assert!(text(&output.stderr).contains("could not be reached"), "{output:?}");
+}
+
+#[test]
+fn a_key_others_may_read_is_refused_with_what_to_type() {
+    let folder = tempfile::tempdir().unwrap();
+    factory(folder.path());
+    let key = folder.path().join("made/SPK-000001.key");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+    let output = call_home(folder.path(), "root.pem", "https://localhost:1", &CERTIFICATE);
+    assert_eq!(output.status.code(), Some(5));
+    assert!(text(&output.stderr).contains("type: chmod 600 made/SPK-000001.key"), "{output:?}");
+}
+
+#[test]
+fn an_issuer_that_calls_itself_otherwise_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    factory(folder.path());
+    let serving = Serving::start(folder.path());
+    let roots = serving.ready["authority"].as_str().unwrap();
+    // It listens on another port than the one its name says.
+    let issuer = address(&serving, "people");
+    let arguments = ["device", "pair", "--roots", roots, "--issuer", &issuer, "--client", "x", "--tokens", "t.json"];
+    let output = run(folder.path(), &[&arguments[..], &KEY].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("`issuer`"), "{output:?}");
+}
+
+#[test]
+fn proving_without_a_token_says_where_one_was_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    factory(folder.path());
+    let arguments = ["device", "prove", "--roots", "root.pem", "--tokens", "none.json", "https://localhost:1/"];
+    let output = run(folder.path(), &[&arguments[..], &KEY].concat());
+    assert_eq!(output.status.code(), Some(5));
+    assert!(text(&output.stderr).contains("there is no token in none.json"), "{output:?}");
+}
