@@ -51,5 +51,5 @@ pub fn routes() -> Router<State> {
         .route(path::MY_SESSION_END, get(security::ask_end_session).post(security::end_session))
         .route(path::MY_SESSIONS_END, get(security::ask_end_others).post(security::end_others))
         .route(path::MY_APP_END, get(security::ask_end_app).post(security::end_app));
-    before.merge(within).layer(axum::middleware::from_fn(browser::headers)).route("/assets/{file}", get(assets::file))
+    before.merge(within).layer(axum::middleware::from_fn(browser::headers)).route("/static/{file}", get(assets::file))
 }

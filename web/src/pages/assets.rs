@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-/// One file under `/assets/`.
+/// One file under `/static/`.
 #[derive(Debug)]
 pub struct Asset {
     stem: &'static str,
@@ -73,13 +73,13 @@ impl Asset {
         Self::all().into_iter().find(|asset| asset.path() == path)
     }
 
-    /// The address, `/assets/<stem>-<hash>.<extension>`; answers may say `immutable`.
+    /// The address, `/static/<stem>-<hash>.<extension>`; answers may say `immutable`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
     fn address(&self) -> String {
-        format!("/assets/{}-{:016x}.{}", self.stem, fnv1a(self.bytes), self.extension)
+        format!("/static/{}-{:016x}.{}", self.stem, fnv1a(self.bytes), self.extension)
     }
 }
 
@@ -99,8 +99,8 @@ mod tests {
             assert_eq!(found.bytes, asset.bytes);
             assert!(!asset.bytes.is_empty());
         }
-        assert!(Asset::at("/assets/style-0000000000000000.css").is_none());
-        assert!(Asset::at("/assets/../Cargo.toml").is_none());
+        assert!(Asset::at("/static/style-0000000000000000.css").is_none());
+        assert!(Asset::at("/static/../Cargo.toml").is_none());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `GET /assets/{file}`: the address holds the content's hash, so that it never
+//! `GET /static/{file}`: the address holds the content's hash, so that it never
 //! changes.
 
 use axum::http::{StatusCode, Uri, header};

@@ -196,7 +196,7 @@ async fn every_page_bears_the_headers_that_protect_it() {
         assert_eq!(field("cache-control"), "no-store", "{path}");
     }
     let page = browser.get("/my").await.body;
-    let style = page.split('"').find(|part| part.starts_with("/assets/style")).unwrap().to_owned();
+    let style = page.split('"').find(|part| part.starts_with("/static/style")).unwrap().to_owned();
     let asset = browser.get(&style).await;
     assert!(asset.headers["cache-control"].to_str().unwrap().contains("immutable"));
 }
