@@ -21,7 +21,7 @@ use crate::fault::Fault;
 /// Life of a device's token after call home, seconds.
 const TOKEN_LIFE: i64 = 3600;
 /// `iat` of a proof, to either side, seconds.
-const PROOF_WINDOW: i64 = 60;
+const PROOF_WINDOW: u64 = 60;
 
 /// What a device sends, and what its connection shows.
 pub struct CallHomeRequest {
@@ -59,6 +59,8 @@ struct Proved {
     chain: Vec<Certificate>,
     did: Option<String>,
     serial: Option<String>,
+    /// A proof whose key the registry holds: verified once that is loaded.
+    unproved: Option<jws::Unverified>,
 }
 
 type Refused = Refusal<DeviceErrorCode>;
@@ -94,7 +96,7 @@ impl App {
         self.decide(|| async move {
             let facts = self.store.load_call_home(query.clone()).await?;
             let rule = CallHome {
-                key_thumbprint: proved.key_thumbprint.clone(),
+                key_thumbprint: self.settle_proof(proved, &facts),
                 certificate: proved.chain.first().map(|leaf| present(leaf, &proved.chain, &facts, draw.now())),
                 claimed: claimed(request, proved),
                 session: session.clone(),
@@ -116,9 +118,8 @@ impl App {
         }
     }
 
-    /// The signature over the challenge is checked with the key the device names
-    /// by `x5c`, or with the registered key its `kid` and `iss` name; the latter
-    /// is the one the facts are loaded by, so a wrong one finds nothing.
+    /// The signature over the challenge is checked with the key of `x5c`, or with
+    /// the registered key that `kid` names, once that is loaded.
     fn prove_by_challenge(&self, proof: &str, now: i64) -> Result<Proved, Refused> {
         let malformed = |_| refused(DeviceErrorCode::InvalidRequest, "proof_malformed");
         let unverified = jws::Unverified::parse(proof).map_err(malformed)?;
@@ -133,29 +134,42 @@ impl App {
             ChallengeRefusal::Full => refused(DeviceErrorCode::TemporarilyUnavailable, "challenge_memory_full"),
         })?;
         let iat = claims.get("iat").and_then(serde_json::Value::as_i64);
-        let fresh = iat.is_some_and(|iat| (iat - now).abs() <= PROOF_WINDOW);
+        let fresh = iat.is_some_and(|iat| iat.abs_diff(now) <= PROOF_WINDOW);
         if text("aud").as_deref() != Some(self.tenant.issuer.as_str()) || !fresh {
             return Err(refused(DeviceErrorCode::InvalidCredential, "proof_not_for_us_or_stale"));
         }
-        self.verify_proof(&unverified, text("iss"), text("serial_number"))
+        let (did, serial) = (text("iss"), text("serial_number"));
+        self.verify_proof(unverified, did, serial)
     }
 
     fn verify_proof(
         &self,
-        proof: &jws::Unverified,
+        proof: jws::Unverified,
         did: Option<String>,
         serial: Option<String>,
     ) -> Result<Proved, Refused> {
         let chain = parse_chain(proof.header().x5c())?;
-        let jwk = match (chain.first(), proof.header().jwk()) {
-            (Some(leaf), _) => key_of(leaf)?,
-            (None, Some(jwk)) => jwk.clone(),
-            (None, None) => return Err(refused(DeviceErrorCode::InvalidRequest, "proof_names_no_key")),
+        let Some(leaf) = chain.first() else {
+            let kid = proof.header().kid().ok_or(refused(DeviceErrorCode::InvalidRequest, "proof_names_no_key"))?;
+            return Ok(Proved { key_thumbprint: kid.to_owned(), chain, did, serial, unproved: Some(proof) });
         };
-        let wrong = |_| refused(DeviceErrorCode::InvalidCredential, "proof_signature");
-        let key = VerifyingKey::from_jwk(&jwk).map_err(|_| refused(DeviceErrorCode::InvalidCredential, "proof_key"))?;
-        proof.verify(&key, &Alg::ASYMMETRIC).map_err(wrong)?;
-        Ok(Proved { key_thumbprint: jwk.thumbprint().to_string(), chain, did, serial })
+        let jwk = key_of(leaf)?;
+        if !is_signed_by(&proof, &jwk) {
+            return Err(refused(DeviceErrorCode::InvalidCredential, "proof_signature"));
+        }
+        Ok(Proved { key_thumbprint: jwk.thumbprint().to_string(), chain, did, serial, unproved: None })
+    }
+
+    /// The thumbprint of the key that was proved. Where the registry's key did
+    /// not sign, or there is none, it is none: the rule then says the same as for
+    /// any unknown credential. An unknown key costs a verification all the same.
+    fn settle_proof(&self, proved: &Proved, facts: &CallHomeFacts) -> String {
+        let Some(proof) = &proved.unproved else { return proved.key_thumbprint.clone() };
+        let held = facts.credential.as_ref().and_then(|credential| Jwk::from_json(&credential.jwk).ok());
+        let known = held.is_some();
+        let key = held.or_else(|| self.keys.published(0, 0).into_iter().find(|jwk| jwk.permits(proof.header().alg())));
+        let signed = key.is_some_and(|key| is_signed_by(proof, &key));
+        if known && signed { proved.key_thumbprint.clone() } else { String::new() }
     }
 
     fn welcome(
@@ -221,7 +235,11 @@ fn prove_by_certificate(chain: &[Vec<u8>]) -> Result<Proved, Refused> {
     let chain = parse_chain(chain)?;
     let leaf = chain.first().ok_or(refused(DeviceErrorCode::CredentialRequired, "no_credential"))?;
     let key_thumbprint = key_of(leaf)?.thumbprint().to_string();
-    Ok(Proved { key_thumbprint, chain, did: None, serial: None })
+    Ok(Proved { key_thumbprint, chain, did: None, serial: None, unproved: None })
+}
+
+fn is_signed_by(proof: &jws::Unverified, jwk: &Jwk) -> bool {
+    VerifyingKey::from_jwk(jwk).is_ok_and(|key| proof.verify(&key, &Alg::ASYMMETRIC).is_ok())
 }
 
 fn parse_chain(chain: &[Vec<u8>]) -> Result<Vec<Certificate>, Refused> {
