@@ -89,6 +89,14 @@ impl App {
         page.items.into_iter().map(|stored| stored.parse().map_err(Fault::from)).collect()
     }
 
+    /// All signing keys the store has, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub async fn known_keys(&self) -> Result<Vec<oauth::SigningKey>, Fault> {
+        Ok(self.signing_keys().await?.into_iter().map(|fact| fact.record).collect())
+    }
+
     async fn reload_keys(&self) -> Result<(), Fault> {
         let records = self.signing_keys().await?;
         self.keys.load(records.into_iter().map(|fact| fact.record).collect())?;

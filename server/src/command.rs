@@ -13,11 +13,19 @@ use crate::data::DataFolder;
 
 mod admin;
 mod ca;
+mod clients;
 mod config;
+mod demo;
 mod device;
+mod devices;
+mod events;
 mod exit;
+mod keys;
+mod local;
+mod products;
 mod serve;
 mod ui;
+mod users;
 mod version;
 
 pub use admin::{Admin, AdminError};
@@ -51,9 +59,29 @@ struct Everywhere {
 enum Command {
     /// Run the server
     Serve,
+    /// Live the life of a smart speaker, from the factory to its end
+    Demo(demo::Wanted),
     /// Check the configuration, or show one with every setting
     #[command(subcommand)]
     Config(config::Action),
+    /// Import, show, stop and end devices
+    #[command(subcommand)]
+    Devices(devices::Action),
+    /// Make models of devices known
+    #[command(subcommand)]
+    Products(products::Action),
+    /// Register clients
+    #[command(subcommand)]
+    Clients(clients::Action),
+    /// Make accounts for people, and give roles to staff
+    #[command(subcommand)]
+    Users(users::Action),
+    /// Show and rotate the keys that tokens are signed with
+    #[command(subcommand)]
+    Keys(keys::Action),
+    /// Follow the log of events
+    #[command(subcommand)]
+    Events(events::Action),
     /// Make a factory's certificate authorities and certificates
     #[command(subcommand)]
     Ca(ca::Action),
@@ -112,7 +140,14 @@ pub fn run() -> ExitCode {
     let frame = Frame { ui, environment };
     let ended = match command {
         Command::Serve => serve::run(&frame),
+        Command::Demo(wanted) => demo::run(&frame, &wanted),
         Command::Config(action) => config::run(&frame, &action),
+        Command::Devices(action) => devices::run(&frame, &action),
+        Command::Products(action) => products::run(&frame, &action),
+        Command::Clients(action) => clients::run(&frame, &action),
+        Command::Users(action) => users::run(&frame, &action),
+        Command::Keys(action) => keys::run(&frame, &action),
+        Command::Events(action) => events::run(&frame, &action),
         Command::Ca(action) => ca::run(&frame, &action),
         Command::Device(action) => device::run(&frame, &action),
         Command::Version => version::run(&frame),

@@ -5,7 +5,9 @@
 pub mod command;
 pub mod config;
 pub mod data;
+pub mod demo;
 pub mod health;
+pub mod keys;
 pub mod listen;
 pub mod port;
 pub mod serve;

@@ -37,7 +37,7 @@ pub async fn open_app(
     let device_url = config.issuer.devices_url.as_str().to_owned();
     let tenant =
         TenantSettings { issuer: issuer.clone(), device_url: device_url.clone(), max_token_life: MAX_TOKEN_LIFE };
-    let store = SqliteStore::open(&data.store(), tenant).map_err(|error| store_failure(&error))?;
+    let store = SqliteStore::open(data.store(), tenant).map_err(|error| store_failure(&error))?;
     let ports = Ports {
         store: Arc::new(store),
         clock: Arc::clone(clock),
@@ -55,7 +55,7 @@ pub fn doors_of(app: &Arc<App>) -> Doors {
     let people = at(&app.tenant().issuer);
     let devices = at(&app.tenant().device_url);
     Doors {
-        local: web::people_router(people.clone()),
+        local: web::people_router(people.clone()).merge(crate::keys::local_routes(app)),
         people: web::people_router(people),
         devices: web::device_router(devices),
     }

@@ -79,6 +79,9 @@ pub(super) struct Devices {
     /// The folder for SERIAL.pem and SERIAL.key of each
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
+    /// Their model, as the registry knows it
+    #[arg(long)]
+    model: String,
     /// A serial number; may be given several times
     #[arg(long = "serial", value_name = "SERIAL", required_unless_present_any = ["serials", "count"])]
     serial: Vec<String>,
@@ -159,7 +162,8 @@ fn make_devices(frame: &Frame, devices: &Devices, now: i64) -> Result<(), Failur
     fs::create_dir_all(&devices.out).map_err(|error| unusable(&devices.out, &error))?;
     let list = devices.out.join("devices.csv");
     refuse_existing(std::slice::from_ref(&list))?;
-    let mut rows = String::from("serial,certificate\n");
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    write_row(&mut rows, ["model", "serial", "certificate"])?;
     let progress = frame.ui.progress(u64::try_from(serials.len()).unwrap_or(u64::MAX), "Certificates");
     for serial in &serials {
         let key = KeyPair::generate().map_err(|error| cannot("a key", error))?;
@@ -176,18 +180,23 @@ fn make_devices(frame: &Frame, devices: &Devices, now: i64) -> Result<(), Failur
         let issued = issued.map_err(|error| cannot(&format!("a certificate for {serial}"), error))?;
         write_new(&devices.out.join(format!("{serial}.key")), key.pkcs8_pem().as_bytes(), 0o600)?;
         write_new(&devices.out.join(format!("{serial}.pem")), chain_pem(&issued, &authority).as_bytes(), 0o644)?;
-        rows.push_str(&format!("{serial},{}\n", Base64::encode_string(issued.der())));
+        write_row(&mut rows, [&devices.model, serial, &Base64::encode_string(issued.der())])?;
         progress.advance(1);
     }
     drop(progress);
     // Last: where the list is, all it names is there.
-    write_new(&list, rows.as_bytes(), 0o644)?;
+    let rows = rows.into_inner().map_err(|error| Failure::new(Exit::Failed, error.error()))?;
+    write_new(&list, &rows, 0o644)?;
     let (count, shown) = (serials.len(), list.display().to_string());
     frame.ui.done(&format!("{count} devices have keys and certificates; import them by {shown}"), None);
     if frame.ui.is_json() {
         frame.ui.result(&json!({ "ok": true, "devices": count, "list": shown }), "");
     }
     Ok(())
+}
+
+fn write_row(rows: &mut csv::Writer<Vec<u8>>, row: [&str; 3]) -> Result<(), Failure> {
+    rows.write_record(row).map_err(|error| Failure::new(Exit::Failed, error))
 }
 
 /// All serial numbers asked for, each once, each fit to be a file's name.

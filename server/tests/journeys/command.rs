@@ -163,7 +163,7 @@ fn a_factory_makes_its_authorities_and_devices() {
     };
     made(&["ca", "root", "--name", "Speakers Root", "--out", "root"]);
     made(&["ca", "intermediate", "--by", "root", "--name", "Speakers Line 1", "--out", "line1"]);
-    made(&["ca", "device", "--by", "line1", "--count", "3", "--out", "devices"]);
+    made(&["ca", "device", "--by", "line1", "--model", "SPK-2", "--count", "3", "--out", "devices"]);
     let read = |name: &str| Certificate::parse_pem(&std::fs::read(path.join(name)).unwrap()).unwrap();
     let (root, line) = (read("root.pem").remove(0), read("line1.pem").remove(0));
     let chain = read("devices/SPK-000003.pem");
@@ -173,7 +173,7 @@ fn a_factory_makes_its_authorities_and_devices() {
         assert_eq!(std::fs::metadata(path.join(key)).unwrap().permissions().mode() & 0o777, 0o600, "{key}");
     }
     let list = std::fs::read_to_string(path.join("devices/devices.csv")).unwrap();
-    assert!(list.starts_with("serial,certificate\nSPK-000001,MII"), "{list}");
+    assert!(list.starts_with("model,serial,certificate\nSPK-2,SPK-000001,MII"), "{list}");
     assert_eq!(list.lines().count(), 4);
 
     let again = run(path, &["ca", "root", "--name", "Another", "--out", "root"]);
@@ -182,7 +182,8 @@ fn a_factory_makes_its_authorities_and_devices() {
     let below = run(path, &["ca", "intermediate", "--by", "line1", "--name", "Too deep", "--out", "line2"]);
     assert_eq!(below.status.code(), Some(1), "a line may not make lines");
     for serial in ["../escape", ".hidden", "", "a b"] {
-        let output = run(path, &["ca", "device", "--by", "line1", "--serial", serial, "--out", "more"]);
+        let output =
+            run(path, &["ca", "device", "--by", "line1", "--model", "SPK-2", "--serial", serial, "--out", "more"]);
         assert_eq!(output.status.code(), Some(2), "{serial}");
     }
 }

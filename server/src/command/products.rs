@@ -1,0 +1,72 @@
+//! `keyfob products`: models of devices.
+
+use clap::{Args, Subcommand};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::local::{self, Local, Part, members, several};
+use super::{Failure, Frame};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// Make a model known
+    Create(Box<Wanted>),
+    /// Show the models
+    List(Part),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Wanted {
+    /// The model, as devices say it
+    model: String,
+    /// What people call it
+    #[arg(long)]
+    name: Option<String>,
+    /// speaker, lock, thermostat, light, camera, car or tag
+    #[arg(long)]
+    icon: Option<String>,
+    /// Who makes it
+    #[arg(long)]
+    manufacturer: Option<String>,
+    /// A scope its devices may have; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// Who may receive its tokens; may be given several times
+    #[arg(long = "audience", value_name = "URL")]
+    audiences: Vec<String>,
+    /// The newest firmware
+    #[arg(long, value_name = "VERSION")]
+    firmware: Option<String>,
+    /// The factory's key counts as operational
+    #[arg(long)]
+    factory_key_is_operational: bool,
+    /// Only devices whose key the registry holds are believed
+    #[arg(long)]
+    factory_provisioned: bool,
+    /// Devices may register themselves with an owner
+    #[arg(long)]
+    self_registration: bool,
+}
+
+pub(super) fn run(frame: &Frame, action: &Action) -> Result<(), Failure> {
+    let wanted = match action {
+        Action::List(part) => return local::list(frame, "products", part, &["/model", "/name", "/id"]),
+        Action::Create(wanted) => wanted,
+    };
+    let flag = |set: bool| set.then_some(Value::Bool(true));
+    let body = members([
+        ("model", Some(json!(wanted.model))),
+        ("name", Some(json!(wanted.name.as_ref().unwrap_or(&wanted.model)))),
+        ("icon", wanted.icon.as_ref().map(|icon| json!(icon))),
+        ("manufacturer", wanted.manufacturer.as_ref().map(|maker| json!(maker))),
+        ("scopes", several(&wanted.scopes)),
+        ("audiences", several(&wanted.audiences)),
+        ("firmware_version", wanted.firmware.as_ref().map(|version| json!(version))),
+        ("factory_key_is_operational", flag(wanted.factory_key_is_operational)),
+        ("factory_provisioned", flag(wanted.factory_provisioned)),
+        ("self_registration", flag(wanted.self_registration)),
+    ]);
+    let made = Local::open(frame)?.ask(Method::POST, "/products", Some(&body))?;
+    local::tell_record(frame, &made);
+    Ok(())
+}

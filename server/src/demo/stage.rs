@@ -1,0 +1,199 @@
+//! Where the story happens: a whole server on loopback in a temporary folder,
+//! and a backend of the maker beside it. Owns both until they are struck.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use authority::Clock;
+use axum::Router;
+use http::Method;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::backend::Backend;
+use super::http::Http;
+use super::trouble::{Lived, Trouble};
+use crate::command::{Admin, AdminError, Exit, Failure};
+use crate::config::{BaseUrl, Belief, Config, Log};
+use crate::data::DataFolder;
+use crate::listen::{self, Door, Drain, Socket};
+use crate::port::{SystemEntropy, WallClock};
+use crate::serve::{Bound, Running};
+use crate::tls::{self, Asks};
+use crate::wiring;
+
+/// A server that runs, and everything around it.
+pub(super) struct Stage {
+    /// The issuer, where people and clients come.
+    pub(super) issuer: String,
+    /// Where devices come.
+    pub(super) devices: String,
+    /// The maker's backend, which takes asset tokens.
+    pub(super) backend: String,
+    /// The demo's own authority, PEM, and its file.
+    pub(super) ca: Vec<u8>,
+    pub(super) ca_file: PathBuf,
+    /// The server's data folder, and that of its mails.
+    pub(super) data: PathBuf,
+    pub(super) mail: PathBuf,
+    /// The server's clock.
+    pub(super) clock: Arc<dyn Clock>,
+    local: Admin,
+    handle: Handle,
+    folder: PathBuf,
+}
+
+/// What keeps the stage standing.
+pub(super) struct Standing {
+    running: Running,
+    backend: Drain,
+    /// Removed with everything in it when dropped.
+    _folder: TempDir,
+}
+
+/// Sets the stage: ports are the system's choice.
+///
+/// # Errors
+/// [`Failure`] of the server's start.
+pub(super) async fn set(log: Log) -> Result<(Stage, Standing), Failure> {
+    let failed = |error: std::io::Error| Failure::new(Exit::Store, error);
+    let folder = tempfile::Builder::new().prefix("keyfob-demo-").tempdir().map_err(failed)?;
+    let mut config = Config::parse("", folder.path()).map_err(|mistakes| Failure::configuration(&mistakes))?;
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    config.data.folder = folder.path().join("data");
+    (config.listeners.people.address, config.listeners.devices.address, config.listeners.health) = (any, any, any);
+    config.log = log;
+    let data = DataFolder::open(&config.data.folder).map_err(|error| Failure::new(Exit::Store, error))?;
+    let lock = data.lock().map_err(|error| Failure::new(Exit::Store, error))?;
+    let master_key = data.master_key(&lock, &SystemEntropy).map_err(|error| Failure::new(Exit::Store, error))?;
+    let clock: Arc<dyn Clock> = Arc::new(WallClock::new());
+    let bound = Bound::bind(&config, &data, lock).await?;
+    config.issuer.url = BaseUrl::local(bound.addresses().people.port());
+    config.issuer.devices_url = BaseUrl::local(bound.addresses().devices.port());
+    let drain = Drain::new();
+    let app = wiring::open_app(&config, &data, &master_key, &clock).await?;
+    wiring::keep_beating(&app, &drain);
+    let running = bound.open(&config, &data, &clock, wiring::doors_of(&app), drain)?;
+    running.readiness().set(true);
+
+    let ca_file = running.identity().authority_file().map(Path::to_owned);
+    let ca_file = ca_file.ok_or_else(|| Failure::new(Exit::Failed, "the server made no authority"))?;
+    let ca = fs::read(&ca_file).map_err(failed)?;
+    let (issuer, devices) = (config.issuer.url.to_string(), config.issuer.devices_url.to_string());
+    let (backend, backend_url) = open_backend(&config, &running, &issuer, &ca, &clock).await?;
+    // The folder is held by this very process, so this goes by the socket, as other commands do.
+    let local = Admin::connect(&data, async |_| Err::<Router, _>(Failure::new(Exit::Failed, "nobody serves"))).await?;
+    let stage = Stage {
+        issuer,
+        devices,
+        backend: backend_url,
+        ca,
+        ca_file,
+        data: data.path().to_owned(),
+        mail: data.mail(),
+        clock,
+        local,
+        handle: Handle::current(),
+        folder: folder.path().to_owned(),
+    };
+    Ok((stage, Standing { running, backend, _folder: folder }))
+}
+
+async fn open_backend(
+    config: &Config,
+    running: &Running,
+    issuer: &str,
+    ca: &[u8],
+    clock: &Arc<dyn Clock>,
+) -> Result<(Drain, String), Failure> {
+    let failed =
+        |what: &dyn std::fmt::Display| Failure::new(Exit::Failed, format!("the backend does not start: {what}"));
+    let socket = Socket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(|error| failed(&error))?;
+    let port = socket.address().ok_or_else(|| failed(&"it has no address"))?.port();
+    let url = BaseUrl::local(port).to_string();
+    let backend =
+        Backend::new(issuer, &url, Http::trusting(ca).map_err(|trouble| failed(&trouble.0))?, Arc::clone(clock));
+    let tls = tls::server_config(running.identity(), Asks::Nothing).map_err(|error| failed(&error))?;
+    let drain = Drain::new();
+    let door = Door {
+        name: "backend",
+        socket,
+        tls: Some(tls),
+        belief: Belief::default(),
+        limits: config.limits.clone(),
+        router: backend.router(),
+    };
+    listen::open(door, &drain);
+    Ok((drain, url))
+}
+
+impl Stage {
+    /// Now, by the server's clock.
+    pub(super) fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// The folder of everything.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A client of its own, with a cookie jar of its own.
+    pub(super) fn http(&self) -> Lived<Http> {
+        Http::trusting(&self.ca)
+    }
+
+    /// Lets others go on for a moment. Must not be called by a task.
+    pub(super) fn pause(&self, time: Duration) {
+        self.handle.block_on(tokio::time::sleep(time));
+    }
+
+    /// Asks over the local socket, as the operator of the machine. Must not be called by a task.
+    pub(super) fn local(&self, method: Method, path: &str, body: Option<&Value>) -> Lived<Value> {
+        let (status, answer) = self
+            .handle
+            .block_on(self.local.json(method, path, body))
+            .map_err(|error: AdminError| Trouble::new(error))?;
+        if status.is_success() {
+            Ok(answer)
+        } else {
+            Err(Trouble::new(format!("{path}: the answer was {status} {answer}")))
+        }
+    }
+}
+
+impl Standing {
+    /// Waits for a signal that ends the story before its end.
+    pub(super) async fn signalled(&self) -> Failure {
+        let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Failure::new(Exit::Failed, "the demo was told to end")
+    }
+
+    /// Waits until the process is told to end.
+    ///
+    /// # Errors
+    /// If the system does not let signals be awaited.
+    pub(super) async fn until_signal(self) -> std::io::Result<()> {
+        self.running.until_signal().await?;
+        self.backend.finish(Duration::ZERO).await;
+        Ok(())
+    }
+
+    /// Strikes the stage.
+    pub(super) async fn strike(self) {
+        self.backend.finish(Duration::from_secs(1)).await;
+        self.running.stop().await;
+    }
+}
