@@ -281,7 +281,7 @@ fn present(leaf: &Certificate, chain: &[Certificate], facts: &CallHomeFacts, now
         serial,
         issuer,
         not_after,
-        identity: pki::identity_field(leaf, pki_field(field)).map_err(pki::IdentityError::reason),
+        identity: pki::identity_field(leaf, certificate::field(field)).map_err(pki::IdentityError::reason),
         path,
     }
 }
@@ -290,13 +290,5 @@ fn expired_path(leaf: &Certificate, chain: &[Certificate], anchors: &AnchorSet) 
     match pki::path::verify(chain, anchors, leaf.not_after(), &PathPolicy::default()) {
         Ok(path) => Path::Expired { anchor: base64url::encode(path.anchor().thumbprint()) },
         Err(refusal) => Path::Refused(refusal.reason()),
-    }
-}
-
-fn pki_field(field: identity::product::IdentityField) -> pki::IdentityField {
-    match field {
-        identity::product::IdentityField::SubjectSerialNumber => pki::IdentityField::SubjectSerialNumber,
-        identity::product::IdentityField::CommonName => pki::IdentityField::CommonName,
-        identity::product::IdentityField::SanUri => pki::IdentityField::SanUri,
     }
 }

@@ -13,3 +13,12 @@ pub(crate) fn facts(certificate: &Certificate) -> CertificateFacts {
         not_after: certificate.not_after(),
     }
 }
+
+/// Where the product says that a certificate names its device.
+pub(crate) fn field(field: identity::product::IdentityField) -> pki::IdentityField {
+    match field {
+        identity::product::IdentityField::SubjectSerialNumber => pki::IdentityField::SubjectSerialNumber,
+        identity::product::IdentityField::CommonName => pki::IdentityField::CommonName,
+        identity::product::IdentityField::SanUri => pki::IdentityField::SanUri,
+    }
+}

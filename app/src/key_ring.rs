@@ -50,6 +50,7 @@ pub struct KeyRing {
     at_rest: SealingKey,
     opaque: Arc<SealingKey>,
     refresh: SealingKey,
+    reply: SealingKey,
     user_code: Zeroizing<[u8; 32]>,
 }
 
@@ -69,6 +70,7 @@ impl KeyRing {
             at_rest: sealing("private keys at rest")?,
             opaque: Arc::new(sealing("opaque access tokens")?),
             refresh: sealing("refresh tokens")?,
+            reply: sealing("kept replies")?,
             user_code: Zeroizing::new(master.derive("user codes")),
         })
     }
@@ -202,6 +204,19 @@ impl KeyRing {
     pub fn open_successor(&self, old: &str, sealed: &str) -> Option<Secret<String>> {
         let sealed = base64url::decode(sealed).ok()?;
         let opened = successor_key(old).ok()?.open(b"successor", &sealed).ok()?;
+        Some(Secret::new(core::str::from_utf8(&opened).ok()?.to_owned()))
+    }
+
+    /// Seals a reply that is kept for a repeated request: it may hold a secret
+    /// that is shown once. `place` binds it to its request.
+    pub(crate) fn seal_reply(&self, place: &str, reply: &str, nonce: [u8; 24]) -> String {
+        base64url::encode(self.reply.seal(nonce, place.as_bytes(), reply.as_bytes()))
+    }
+
+    /// Opens it again.
+    pub(crate) fn open_reply(&self, place: &str, sealed: &str) -> Option<Secret<String>> {
+        let sealed = base64url::decode(sealed).ok()?;
+        let opened = self.reply.open(place.as_bytes(), &sealed).ok()?;
         Some(Secret::new(core::str::from_utf8(&opened).ok()?.to_owned()))
     }
 

@@ -11,7 +11,7 @@ use oauth::token::{Claims, TokenKind};
 use crate::authority::Authority;
 use crate::dpop::ProofRefusal;
 use crate::peer::Peer;
-use crate::token::SoundToken;
+use crate::token::{SoundToken, TokenRefusal, check_times};
 
 /// How a token came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,16 @@ impl Authority {
         }
         self.check_proof(token.claims(), presented, now)?;
         Ok(AuthenticatedPeer { token })
+    }
+
+    /// Whether what was authenticated still stands: for connections and answers
+    /// that outlast the request. The proof is not asked for again.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`] when the token is over, or something it hangs from was raised.
+    pub fn still_stands(&self, peer: &AuthenticatedPeer, now: i64) -> Result<(), TokenRefusal> {
+        check_times(peer.claims(), now, self.tenant().max_token_life)?;
+        self.check_anchors(&peer.token, now)
     }
 
     /// A bound token is useless without its key; an unbound one is no DPoP

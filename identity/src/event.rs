@@ -58,6 +58,7 @@ kinds! {
     UserDisabled = "user.disabled",
     UserEnabled = "user.enabled",
     UserDeleted = "user.deleted",
+    UserChanged = "user.changed",
     ClientCreated = "client.created",
     ClientChanged = "client.changed",
     ClientDeleted = "client.deleted",

@@ -38,6 +38,10 @@ pub enum ProblemCode {
     LinkDead,
     /// Too many wrong tries.
     RateLimited,
+    /// The idempotency key came before with another request.
+    KeyReused,
+    /// The cursor is of another generation of the store.
+    CursorGone,
 }
 
 impl ProblemCode {
@@ -60,6 +64,8 @@ impl ProblemCode {
             Self::UserDisabled => "user_disabled",
             Self::LinkDead => "link_dead",
             Self::RateLimited => "rate_limited",
+            Self::KeyReused => "idempotency_key_reused",
+            Self::CursorGone => "cursor_gone",
         }
     }
 
@@ -71,8 +77,9 @@ impl ProblemCode {
             Self::Forbidden | Self::AddressUnverified | Self::UserDisabled => 403,
             Self::NotFound => 404,
             Self::Conflict | Self::IllegalTransition | Self::LastOwner | Self::LastSignIn | Self::LimitReached => 409,
-            Self::LinkDead => 410,
+            Self::LinkDead | Self::CursorGone => 410,
             Self::VersionMismatch => 412,
+            Self::KeyReused => 422,
             Self::RateLimited => 429,
         }
     }
