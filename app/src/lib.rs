@@ -23,6 +23,7 @@ mod pairing_brake;
 pub mod passkey;
 pub mod password;
 pub mod people;
+pub mod registry;
 mod revocation;
 mod start;
 pub mod token;

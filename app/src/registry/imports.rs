@@ -1,0 +1,348 @@
+//! A run of an import: lines of a file as they arrive, committed in batches.
+//! Owns batching and counting; what a line does is the rule's, how it is read
+//! stands in `csv` and `jsonl`. Memory is bounded by one batch.
+
+mod csv;
+mod jsonl;
+mod reader;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use identity::import::BadLine;
+use identity::rule::import_line::{self, Effect, ImportLine, ImportRequest, is_text};
+use identity::{CredentialId, DeviceId, Guard, Import, ImportId, Product, RecordKey, Version, Write};
+use serde_json::Value;
+use store::{Commit, Conflict};
+
+use super::devices::DeviceDraft;
+use super::keep::{Outcome, Refused, Versioned, invalid};
+use crate::app::App;
+use crate::draw::Draw;
+use crate::fault::Fault;
+use reader::{Line, Reader};
+
+/// Lines of one commit.
+const BATCH_LINES: usize = 500;
+/// Bytes of one batch, so that long lines make short batches.
+const BATCH_BYTES: usize = 1 << 20;
+/// Bad lines that are kept.
+const KEPT_BAD_LINES: usize = 1000;
+/// Models remembered during one run.
+const KNOWN_MODELS: usize = 256;
+/// How often a single line is decided anew.
+const TRIES: u32 = 16;
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportFormat {
+    /// RFC 4180 with a header line.
+    Csv,
+    /// One JSON object per line.
+    Jsonl,
+}
+
+/// A run under way. Dropped before its end, it leaves a record that says how
+/// far it came; sending the file again goes on without duplicates.
+pub struct ImportRun {
+    app: Arc<App>,
+    reader: Reader,
+    record: Import,
+    version: Version,
+    batch: Batch,
+    models: HashMap<String, Option<Arc<Product>>>,
+}
+
+/// Lines that will be committed together.
+#[derive(Default)]
+struct Batch {
+    lines: Vec<(u64, ImportRequest)>,
+    bytes: usize,
+    /// Names of its lines: two lines about one thing are not decided at once.
+    names: HashSet<(&'static str, String)>,
+}
+
+/// What a batch did.
+#[derive(Default, Clone)]
+struct Tally {
+    created: u64,
+    updated: u64,
+    unchanged: u64,
+    bad: Vec<BadLine>,
+}
+
+impl Tally {
+    fn count(&mut self, effect: Effect) {
+        match effect {
+            Effect::Created => self.created += 1,
+            Effect::Updated => self.updated += 1,
+            Effect::Unchanged => self.unchanged += 1,
+        }
+    }
+}
+
+impl App {
+    /// Begins a run; nothing is written before its first batch.
+    ///
+    /// # Errors
+    /// `invalid` for a name of the file that is none.
+    pub fn begin_import(self: &Arc<Self>, source: &str, format: ImportFormat) -> Result<ImportRun, Refused> {
+        let name = source.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+        if name.is_empty() || !is_text(name) {
+            return Err(invalid("bad_source", "source is the name of the file, 1 to 255 characters"));
+        }
+        let draw = self.draw();
+        let record = Import {
+            id: draw.id(ImportId::mint),
+            source: name.to_owned(),
+            created: 0,
+            updated: 0,
+            unchanged: 0,
+            failed: 0,
+            bad_lines: Vec::new(),
+            started_at: draw.now(),
+            finished_at: None,
+        };
+        Ok(ImportRun {
+            app: Arc::clone(self),
+            reader: Reader::new(format),
+            record,
+            version: 0,
+            batch: Batch::default(),
+            models: HashMap::new(),
+        })
+    }
+}
+
+impl ImportRun {
+    /// The run so far.
+    pub fn so_far(&self) -> Versioned<Import> {
+        Versioned { record: self.record.clone(), version: self.version }
+    }
+
+    /// Takes the next bytes of the file. Answers whether a batch was committed.
+    ///
+    /// # Errors
+    /// `invalid` where the header of a CSV is none of ours; then the rest of
+    /// the file means nothing.
+    pub async fn feed(&mut self, bytes: &[u8]) -> Outcome<bool> {
+        let mut rest = bytes;
+        let mut committed = false;
+        loop {
+            match self.reader.next(&mut rest) {
+                Err(why) => return Ok(Err(invalid("bad_columns", why))),
+                Ok(Some(line)) => committed |= self.take(line).await?,
+                Ok(None) => return Ok(Ok(committed)),
+            }
+        }
+    }
+
+    /// The file has ended.
+    ///
+    /// # Errors
+    /// As [`ImportRun::feed`].
+    pub async fn finish(mut self) -> Outcome<Versioned<Import>> {
+        loop {
+            match self.reader.end() {
+                Err(why) => return Ok(Err(invalid("bad_columns", why))),
+                Ok(Some(line)) => {
+                    self.take(line).await?;
+                }
+                Ok(None) => break,
+            }
+        }
+        self.flush().await?;
+        self.record.finished_at = Some(self.app.now());
+        self.write_record().await?;
+        Ok(Ok(self.so_far()))
+    }
+
+    /// Puts a line into the batch; commits the batch where it is full, or where
+    /// the line speaks of something the batch speaks of already.
+    async fn take(&mut self, line: Line) -> Result<bool, Fault> {
+        let Line { number, bytes, content } = line;
+        let parsed = match content {
+            Ok(draft) => self.parse(draft).await?,
+            Err(why) => Err(why),
+        };
+        let mut committed = false;
+        match parsed {
+            Err(reason) => self.note_bad(BadLine { line: number, reason }),
+            Ok(line) => {
+                let names = names(&line);
+                if names.iter().any(|name| self.batch.names.contains(name)) {
+                    self.flush().await?;
+                    committed = true;
+                }
+                let draw = self.app.draw();
+                let (device, credential) = (draw.id(DeviceId::mint), draw.id(CredentialId::mint));
+                self.batch.names.extend(names);
+                self.batch.bytes += bytes;
+                self.batch.lines.push((number, ImportRequest { line, device, credential }));
+            }
+        }
+        if self.batch.lines.len() >= BATCH_LINES || self.batch.bytes >= BATCH_BYTES {
+            self.flush().await?;
+            committed = true;
+        }
+        Ok(committed)
+    }
+
+    /// Reads certificate and key, and writes attributes of a CSV in the types
+    /// the model's schema wants.
+    async fn parse(&mut self, mut draft: DeviceDraft) -> Result<Result<ImportLine, String>, Fault> {
+        let shown = super::devices::shown(draft.certificate.as_deref(), draft.jwk.as_ref());
+        let shown = match shown {
+            Ok(shown) => shown,
+            Err(refused) => return Ok(Err(refused.code.to_string())),
+        };
+        let model = self.model(draft.model.trim()).await?;
+        if let (ImportFormat::Csv, Some(schema)) =
+            (self.reader.format(), model.as_ref().and_then(|product| product.attribute_schema.as_ref()))
+        {
+            csv::type_attributes(schema, &mut draft.attributes);
+        }
+        let field = model.map(|product| product.identity_field).unwrap_or_default();
+        Ok(shown
+            .map(|shown| shown.line(field).map_err(str::to_owned))
+            .transpose()
+            .and_then(|credential| draft.line(credential).map_err(|refused| refused.code.to_string())))
+    }
+
+    async fn model(&mut self, name: &str) -> Result<Option<Arc<Product>>, Fault> {
+        if let Some(known) = self.models.get(name) {
+            return Ok(known.clone());
+        }
+        let found = self.app.find_product(name).await?.map(|fact| Arc::new(fact.record));
+        let found = found.filter(|product| product.model == name);
+        if self.models.len() < KNOWN_MODELS {
+            self.models.insert(name.to_owned(), found.clone());
+        }
+        Ok(found)
+    }
+
+    fn note_bad(&mut self, bad: BadLine) {
+        self.record.failed += 1;
+        if self.record.bad_lines.len() < KEPT_BAD_LINES {
+            self.record.bad_lines.push(bad);
+        }
+    }
+
+    /// Commits the batch with the run's own record in one step; where anything
+    /// of it changed meanwhile, line by line.
+    async fn flush(&mut self) -> Result<(), Fault> {
+        let batch = core::mem::take(&mut self.batch);
+        if batch.lines.is_empty() {
+            return Ok(());
+        }
+        let app = Arc::clone(&self.app);
+        let draw = app.draw();
+        let (mut commit, tally) = self.decide(&batch.lines, &draw).await?;
+        let after = self.counted(&tally);
+        commit.changes.push(self.record_change(after.clone()));
+        match self.app.commit_or_conflict(commit).await? {
+            None => {
+                self.record = after;
+                self.version += 1;
+                Ok(())
+            }
+            Some(_) => self.flush_singly(batch, &draw).await,
+        }
+    }
+
+    async fn flush_singly(&mut self, batch: Batch, draw: &Draw<'_>) -> Result<(), Fault> {
+        for line in batch.lines {
+            let line = core::slice::from_ref(&line);
+            let mut tally = Tally::default();
+            for tries in 1..=TRIES {
+                let (commit, done) = self.decide(line, draw).await?;
+                match self.app.commit_or_conflict(commit).await? {
+                    None => tally = done,
+                    // A certificate's name that nothing asks for by name.
+                    Some(Conflict::Taken(what)) if tries == TRIES => tally.bad = bad(line, format!("taken: {what}")),
+                    Some(_) if tries == TRIES => {
+                        tally.bad = bad(line, "others changed the device at the same time; send it again".to_owned());
+                    }
+                    Some(_) => continue,
+                }
+                break;
+            }
+            self.record = self.counted(&tally);
+        }
+        self.write_record().await
+    }
+
+    /// Decides lines from one snapshot.
+    async fn decide(&self, lines: &[(u64, ImportRequest)], draw: &Draw<'_>) -> Result<(Commit, Tally), Fault> {
+        let keys = lines.iter().map(|(_, request)| request.line.keys()).collect();
+        let facts = self.app.store.load_import(keys).await?;
+        let mut commit = Commit { now: draw.now(), ..Commit::default() };
+        let mut tally = Tally::default();
+        let mut guarded: HashSet<RecordKey> = HashSet::new();
+        for ((number, request), facts) in lines.iter().zip(&facts) {
+            let decision = import_line::decide(request, facts, draw.now());
+            match decision.reply {
+                Ok((effect, _)) => {
+                    tally.count(effect);
+                    let fresh = |guard: &Guard| guarded.insert(guard.key.clone());
+                    commit.guards.extend(decision.guards.into_iter().filter(fresh));
+                    commit.changes.extend(decision.changes.into_iter().map(Into::into));
+                    commit.events.extend(decision.events);
+                }
+                Err(refusal) => tally.bad.push(BadLine { line: *number, reason: refusal.code.to_string() }),
+            }
+        }
+        Ok((commit, tally))
+    }
+
+    fn counted(&self, tally: &Tally) -> Import {
+        let mut record = self.record.clone();
+        record.created += tally.created;
+        record.updated += tally.updated;
+        record.unchanged += tally.unchanged;
+        record.failed += tally.bad.len() as u64;
+        let room = KEPT_BAD_LINES.saturating_sub(record.bad_lines.len());
+        record.bad_lines.extend(tally.bad.iter().take(room).cloned());
+        record.bad_lines.sort_by_key(|bad| bad.line);
+        record
+    }
+
+    fn record_change(&self, record: Import) -> store::Change {
+        identity::Change::from(Write { record, version: self.version }).into()
+    }
+
+    async fn write_record(&mut self) -> Result<(), Fault> {
+        let changes = vec![self.record_change(self.record.clone())];
+        let commit = Commit { changes, now: self.app.now(), ..Commit::default() };
+        match self.app.commit_or_conflict(commit).await? {
+            None => {
+                self.version += 1;
+                Ok(())
+            }
+            Some(_) => Err(Fault::Broken("import_record")),
+        }
+    }
+}
+
+fn bad(line: &[(u64, ImportRequest)], reason: String) -> Vec<BadLine> {
+    line.iter().map(|(number, _)| BadLine { line: *number, reason: reason.clone() }).collect()
+}
+
+fn names(line: &ImportLine) -> Vec<(&'static str, String)> {
+    let keys = line.keys();
+    let serial = keys.serial.map(|serial| format!("{}\n{serial}", keys.model));
+    [("serial", serial), ("external_id", keys.external_id), ("mac", keys.mac), ("key", keys.key_thumbprint)]
+        .into_iter()
+        .filter_map(|(kind, name)| Some((kind, name?)))
+        .collect()
+}
+
+/// Foreign text in our sentence: short, and without control characters.
+fn shorten(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// A value of a column of a CSV that holds JSON.
+fn parse_json(text: &str, column: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|_| format!("{column} is no JSON"))
+}
