@@ -1,6 +1,7 @@
 //! The HTTP door: authorization server and registry API at the root paths, the
 //! portal under `/my`. Owns extraction and rendering. Knows no SQL and no store.
 
+pub mod api;
 mod authorize;
 pub mod browser;
 pub mod device;
@@ -13,6 +14,7 @@ mod oauth_routes;
 pub mod pages;
 mod pair;
 pub mod portal;
+pub mod problem;
 mod revocation;
 mod routers;
 mod state;

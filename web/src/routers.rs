@@ -9,7 +9,8 @@ use crate::state::State;
 pub fn people_router(state: State) -> Router {
     let issuer = state.app.tenant().issuer.clone();
     let pages = crate::portal::routes().merge(page_routes());
-    Router::new().merge(client_routes()).merge(public_routes(&issuer)).merge(pages).with_state(state)
+    let api = crate::api::routes(&state);
+    Router::new().merge(client_routes()).merge(public_routes(&issuer)).merge(pages).merge(api).with_state(state)
 }
 
 /// The listener of devices: it requests certificates. What a device says about

@@ -1,5 +1,19 @@
-//! The routes, over a real store, through the real router.
+//! Every route through the real router on a real store, files named like the
+//! URL. Each answer of the REST API is held to its own description.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may end by a panic")]
 
+mod accounts;
+mod assets;
+mod bonds;
+mod clients;
+mod conventions;
+mod device_cas;
+mod devices;
+mod events;
+mod imports;
+mod openapi;
 mod people;
+mod products;
+mod users;
+mod world;
