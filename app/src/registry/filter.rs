@@ -307,4 +307,18 @@ mod tests {
         assert!(parse(&many(32), FIELDS).is_ok());
         assert_eq!(refused(&many(33)), FilterError::TooMany);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics_or_reaches_beyond_the_listed_fields(text in "[a-z_.()\" \\\\0-9é-]{0,60}|(state|not|\\(|\\)| |eq|and|\"x\"|1){0,12}") {
+            if let Ok(filter) = parse(&text, FIELDS) {
+                let shown = format!("{filter:?}");
+                let fields = shown.split("field: ").skip(1);
+                for field in fields {
+                    let known = ["\"state\"", "\"created_at\"", "\"id\"", "\"attributes."];
+                    proptest::prop_assert!(known.iter().any(|name| field.starts_with(name)), "{shown}");
+                }
+            }
+        }
+    }
 }

@@ -337,4 +337,16 @@ mod tests {
         type_attributes(&schema, &mut wrong);
         assert_eq!(Value::Object(wrong), json!({"watts": "five", "loud": "1"}));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_read_the_same_in_any_pieces(
+            body in proptest::collection::vec(proptest::sample::select(b"a,\"\r\n\xc3\xa4 ".to_vec()), 0..80),
+            piece in 1_usize..20,
+        ) {
+            let mut text = b"model,serial\n".to_vec();
+            text.extend(body);
+            proptest::prop_assert_eq!(read(&text, piece), read(&text, text.len()));
+        }
+    }
 }
