@@ -7,7 +7,7 @@ use authority::Peer;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Extension;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{CONTENT_TYPE, HOST, IF_MATCH};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::TokioIo;
@@ -124,6 +124,10 @@ impl Admin {
         body: Option<&Value>,
     ) -> Result<(StatusCode, Value), AdminError> {
         let mut request = Request::new(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));
+        if method == Method::PUT {
+            // Whoever types it means it, whatever stood there before.
+            request.headers_mut().insert(IF_MATCH, HeaderValue::from_static("*"));
+        }
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().map_err(|_| AdminError::Broken(format!("{path} is not a path")))?;
         if body.is_some() {
