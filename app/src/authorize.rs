@@ -124,6 +124,15 @@ impl App {
         self.authority.markers().given_at(marker, self.now())
     }
 
+    /// The name of a client that may ask, for the page on which a person signs in for it.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub async fn client_name(&self, client_id: String) -> Result<Option<String>, Fault> {
+        let facts = self.store.load_authorize(client_id, None).await?;
+        Ok(facts.client.filter(|client| !client.record.disabled).map(|client| client.record.name))
+    }
+
     /// The person said no: the client is told `access_denied`.
     ///
     /// # Errors

@@ -6,7 +6,6 @@ use axum::extract::{RawQuery, State as Extract};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use oauth::authorize::AuthorizeRequest;
 use oauth::redirect_uri::Redirect;
 use serde::Deserialize;
 
@@ -95,15 +94,15 @@ fn ask(visitor: &Visitor, query: &str, asking: Asking) -> Response {
         email: user.email.expose().to_owned(),
         asks: scope.iter().map(str::to_owned).collect(),
         has: Vec::new(),
-        returns_to: shown_place(&request),
+        returns_to: shown_place(&request.redirect),
         request: query.to_owned(),
     };
     with_policy(visitor.page(StatusCode::OK, &page), &csp::consent_policy(request.redirect.uri()))
 }
 
 /// Host and port, or the whole of an address with a private scheme.
-fn shown_place(request: &AuthorizeRequest) -> String {
-    let uri = request.redirect.uri();
+fn shown_place(place: &Redirect) -> String {
+    let uri = place.uri();
     let parsed = url::Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     match parsed.as_ref().map(|url| (url.host_str(), url.port())) {
         Some((Some(host), Some(port))) => format!("{host}:{port}"),
@@ -154,7 +153,7 @@ fn send(state: &State, visitor: &Visitor, place: &Redirect, parameters: Pairs) -
     frame.csrf.clear();
     let page = FormPost {
         frame,
-        client: String::new(),
+        client: shown_place(place),
         action: place.uri().to_owned(),
         fields: parameters,
         nonce: nonce.clone(),

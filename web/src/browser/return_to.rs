@@ -46,6 +46,13 @@ impl ReturnTo {
         &self.0
     }
 
+    /// The client on whose behalf the person came, if it was one.
+    pub fn client_id(&self) -> Option<String> {
+        let query = self.0.strip_prefix("/authorize?")?;
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(name, _)| name == "client_id").map(|(_, id)| id.into_owned())
+    }
+
     /// The address of a page of ours that sends the person on to here.
     pub fn behind(&self, page: &str) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &self.0).finish();
@@ -124,5 +131,13 @@ mod tests {
         let path = ReturnTo::parse("/authorize?a=b&c=d%2F").unwrap();
         assert_eq!(path.behind("/signin"), "/signin?return_to=%2Fauthorize%3Fa%3Db%26c%3Dd%252F");
         assert_eq!(ReturnTo::or_home(Some("//evil")).as_str(), "/my");
+    }
+
+    #[test]
+    fn the_app_somebody_comes_for_is_known_and_nobody_elsewhere() {
+        let client = |text: &str| ReturnTo::parse(text).and_then(|to| to.client_id());
+        assert_eq!(client("/authorize?scope=openid&client_id=app%201&state=x").as_deref(), Some("app 1"));
+        assert_eq!(client("/authorize?scope=openid"), None);
+        assert_eq!(client("/my?client_id=app"), None);
     }
 }

@@ -34,23 +34,33 @@ pub(super) struct Written {
 pub(super) struct Yes {}
 
 /// The form; who is signed in goes on at once.
-pub(super) async fn form(visitor: Visitor, coming: Query<Coming>) -> Response {
+pub(super) async fn form(Extract(state): Extract<State>, visitor: Visitor, coming: Query<Coming>) -> Response {
     let to = ReturnTo::or_home(coming.0.return_to.as_deref());
     match &visitor.viewer {
         Some(_) => redirect(to.as_str()),
-        None => sign_in_page(&visitor, StatusCode::OK, Field::default(), None, &to),
+        None => sign_in_page(&state, &visitor, StatusCode::OK, Field::default(), None, &to).await,
     }
 }
 
-fn sign_in_page(
+async fn sign_in_page(
+    state: &State,
     visitor: &Visitor,
     status: StatusCode,
     email: Field,
     password: Option<FieldError>,
     to: &ReturnTo,
 ) -> Response {
-    let page = SignIn { frame: visitor.frame(), email, password, return_to: to.to_string(), for_app: None };
-    visitor.page(status, &page)
+    let for_app = match to.client_id() {
+        Some(id) => state.app.client_name(id).await,
+        None => Ok(None),
+    };
+    match for_app {
+        Ok(for_app) => {
+            let page = SignIn { frame: visitor.frame(), email, password, return_to: to.to_string(), for_app };
+            visitor.page(status, &page)
+        }
+        Err(fault) => broke(state, &fault),
+    }
 }
 
 /// Signs in.
@@ -62,7 +72,7 @@ pub(super) async fn submit(Extract(state): Extract<State>, posted: Posted<Writte
     let (email, password) = match (email, password) {
         (Ok(email), Ok(password)) => (email, password),
         (_, password) => {
-            return sign_in_page(&visitor, StatusCode::UNPROCESSABLE_ENTITY, shown, password.err(), &to);
+            return sign_in_page(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, shown, password.err(), &to).await;
         }
     };
     match enter(&state, &visitor, &email, password, &to).await {
@@ -73,7 +83,7 @@ pub(super) async fn submit(Extract(state): Extract<State>, posted: Posted<Writte
         }
         Err(_) => {
             let wrong = Field::refused(&form.email, FieldError::SignInWrong);
-            sign_in_page(&visitor, StatusCode::UNPROCESSABLE_ENTITY, wrong, None, &to)
+            sign_in_page(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, wrong, None, &to).await
         }
     }
 }
