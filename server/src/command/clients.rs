@@ -23,20 +23,19 @@ pub(super) struct Wanted {
     /// Its id; made up otherwise
     #[arg(long)]
     id: Option<String>,
-    /// none, client_secret_basic, client_secret_post, private_key_jwt,
-    /// tls_client_auth or self_signed_tls_client_auth
-    #[arg(long, default_value = "client_secret_basic")]
+    /// How it proves itself, as RFC 7591 names it
+    #[arg(long, value_name = "METHOD", default_value = "client_secret_basic", hide_default_value = true)]
     auth: String,
-    /// A grant type it may use; may be given several times
-    #[arg(long = "grant", value_name = "GRANT", default_value = "client_credentials")]
+    /// A grant type it may use; repeatable
+    #[arg(long = "grant", value_name = "GRANT", default_value = "client_credentials", hide_default_value = true)]
     grants: Vec<String>,
     /// The scopes it may ask for, with spaces between
     #[arg(long, value_name = "SCOPES")]
     scope: Option<String>,
-    /// Where codes are sent; may be given several times
+    /// Where codes are sent; repeatable
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Vec<String>,
-    /// Who may receive its tokens; may be given several times
+    /// Who may receive its tokens; repeatable
     #[arg(long = "audience", value_name = "URL")]
     audiences: Vec<String>,
     /// Its tokens are bound to a key (RFC 9449)

@@ -27,8 +27,8 @@ pub(super) enum Action {
     Import {
         /// The file: .csv, or .jsonl
         file: PathBuf,
-        /// Where the name does not say it
-        #[arg(long, value_enum)]
+        /// csv or jsonl, where the name does not say it
+        #[arg(long, value_enum, hide_possible_values = true)]
         format: Option<Format>,
     },
     /// Show devices

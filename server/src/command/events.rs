@@ -17,7 +17,7 @@ const MAX_LINE: usize = 1024 * 1024;
 pub(super) enum Action {
     /// Show events as they happen, until stopped
     Follow {
-        /// Begin behind this cursor, or "0" for the beginning; otherwise from now on
+        /// From behind this cursor, or "0": the beginning
         #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
         /// Only these types, with commas between

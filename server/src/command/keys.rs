@@ -11,7 +11,7 @@ use super::{Failure, Frame};
 pub(super) enum Action {
     /// Show the signing keys
     List,
-    /// Make successors: published at once, signing once others had time to fetch them
+    /// Make successors: published now, signing a little later
     Rotate,
 }
 

@@ -71,7 +71,7 @@ pub(super) fn problem(answer: &Value) -> Failure {
 /// Which part of a list is wanted.
 #[derive(Debug, Args)]
 pub(super) struct Part {
-    /// Only what fits, like: state eq "active" and name co "kitchen"
+    /// Only what fits, like: state eq "active"
     #[arg(long, value_name = "FILTER")]
     filter: Option<String>,
     /// At most so many

@@ -22,16 +22,16 @@ pub(super) struct Wanted {
     /// What people call it
     #[arg(long)]
     name: Option<String>,
-    /// speaker, lock, thermostat, light, camera, car or tag
+    /// Its picture, like speaker or lock
     #[arg(long)]
     icon: Option<String>,
     /// Who makes it
     #[arg(long)]
     manufacturer: Option<String>,
-    /// A scope its devices may have; may be given several times
+    /// A scope its devices may have; repeatable
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// Who may receive its tokens; may be given several times
+    /// Who may receive its tokens; repeatable
     #[arg(long = "audience", value_name = "URL")]
     audiences: Vec<String>,
     /// The newest firmware
@@ -40,10 +40,10 @@ pub(super) struct Wanted {
     /// The factory's key counts as operational
     #[arg(long)]
     factory_key_is_operational: bool,
-    /// Only devices whose key the registry holds are believed
+    /// Only keys the registry holds count
     #[arg(long)]
     factory_provisioned: bool,
-    /// Devices may register themselves with an owner
+    /// Unknown devices may be registered
     #[arg(long)]
     self_registration: bool,
 }

@@ -2,10 +2,10 @@
 
 use clap::Subcommand;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::local::{self, Local, Part, members, segment, several};
-use super::{Failure, Frame};
+use super::{Exit, Failure, Frame};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
@@ -16,13 +16,13 @@ pub(super) enum Action {
         /// Their name
         #[arg(long)]
         name: String,
-        /// operator, support, security or auditor; may be given several times
+        /// operator, support, security or auditor; repeatable
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<String>,
     },
     /// Give a person exactly these roles; none takes all away
     Role {
-        /// The person's id
+        /// The person's id or address
         user: String,
         /// operator, support, security or auditor
         roles: Vec<String>,
@@ -42,10 +42,24 @@ pub(super) fn run(frame: &Frame, action: &Action) -> Result<(), Failure> {
             Ok(())
         }
         Action::Role { user, roles } => {
-            let path = format!("/users/{}/roles", segment(user));
-            let changed = Local::open(frame)?.ask(Method::PUT, &path, Some(&json!({ "roles": roles })))?;
+            let local = Local::open(frame)?;
+            let path = format!("/users/{}/roles", segment(&find(&local, user)?));
+            let changed = local.ask(Method::PUT, &path, Some(&json!({ "roles": roles })))?;
             local::tell_record(frame, &changed);
             Ok(())
         }
     }
+}
+
+/// The id of a person, by it or by the address.
+fn find(local: &Local, named: &str) -> Result<String, Failure> {
+    if !named.contains('@') {
+        return Ok(named.to_owned());
+    }
+    let filter = segment(&format!("email eq {}", json!(named.to_lowercase())));
+    let found = local.ask(Method::GET, &format!("/users?filter={filter}"), None)?;
+    let id = found.pointer("/items/0/id").and_then(Value::as_str).map(str::to_owned);
+    id.ok_or_else(|| {
+        Failure::new(Exit::Failed, format!("nobody has the address {named}")).then_type("keyfob users list")
+    })
 }

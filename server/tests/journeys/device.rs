@@ -13,7 +13,11 @@ const CERTIFICATE: [&str; 2] = ["--certificate", "made/SPK-000001.pem"];
 /// A factory's device, with key and certificate.
 fn factory(folder: &Path) {
     assert!(run(folder, &["ca", "root", "--name", "Factory", "--out", "root"]).status.success());
-    assert!(run(folder, &["ca", "device", "--by", "root", "--out", "made", "--count", "1"]).status.success());
+    assert!(
+        run(folder, &["ca", "device", "--by", "root", "--model", "SPK-2", "--out", "made", "--count", "1"])
+            .status
+            .success()
+    );
 }
 
 fn call_home(folder: &Path, roots: &str, server: &str, more: &[&str]) -> Output {

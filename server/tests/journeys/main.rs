@@ -5,6 +5,8 @@ mod certificates;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod device;
 #[cfg(test)]
 mod drain;
@@ -14,6 +16,8 @@ mod limits;
 mod local;
 #[cfg(test)]
 mod neighbours;
+#[cfg(test)]
+mod registry;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
