@@ -6,6 +6,8 @@
 
 use crate::workshop::{Failure, Workshop, folders, package_of, succeed};
 
+mod token;
+
 /// A benchmark of the whole server: what it is called, what it measures, how to run it.
 struct Bench {
     name: &'static str,
@@ -13,7 +15,7 @@ struct Bench {
     run: fn(&Workshop, json: bool) -> Result<(), Failure>,
 }
 
-const BENCHES: &[Bench] = &[];
+const BENCHES: &[Bench] = &[Bench { name: "token", measures: token::MEASURES, run: token::run }];
 
 pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
     let json = arguments.iter().any(|word| word == "--json");

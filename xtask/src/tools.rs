@@ -27,11 +27,19 @@ enum Proof {
     File(&'static str),
 }
 
-const PARTS: &[Part] = &[
-    Part { package: "nodejs", proof: Proof::Program("node") },
-    Part { package: "npm", proof: Proof::Program("npm") },
+const NODE_PARTS: &[Part] =
+    &[Part { package: "nodejs", proof: Proof::Program("node") }, Part { package: "npm", proof: Proof::Program("npm") }];
+
+const BROWSER_PARTS: &[Part] = &[
     Part { package: "chromium", proof: Proof::File(CHROMIUM) },
     Part { package: "fonts-dejavu-core", proof: Proof::File("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf") },
+];
+
+/// What a benchmark of the whole server needs beside them.
+const BENCH_PARTS: &[Part] = &[
+    Part { package: "wrk", proof: Proof::Program("wrk") },
+    Part { package: "openssl", proof: Proof::Program("openssl") },
+    Part { package: "util-linux", proof: Proof::Program("taskset") },
 ];
 
 /// Where Debian puts the browser.
@@ -43,7 +51,7 @@ pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
 
 /// Installs whatever is missing and says what that was.
 pub(crate) fn install(shop: &Workshop) -> Result<String, Failure> {
-    let mut fetched = system_parts(shop)?;
+    let mut fetched = system_parts(shop, &[NODE_PARTS, BROWSER_PARTS])?;
     if node(shop)?.fetched {
         fetched.push("node".to_owned());
     }
@@ -57,6 +65,13 @@ pub(crate) fn install(shop: &Workshop) -> Result<String, Failure> {
         return Ok("nothing was missing".to_owned());
     }
     Ok(format!("installed {}", fetched.join(", ")))
+}
+
+/// Installs what a benchmark of the whole server needs: its load, and the peers' packages.
+pub(crate) fn install_for_bench(shop: &Workshop) -> Result<(), Failure> {
+    system_parts(shop, &[NODE_PARTS, BENCH_PARTS])?;
+    node_packages(shop)?;
+    Ok(())
 }
 
 /// The path of `cargo-deny`, installed first if need be.
@@ -105,8 +120,9 @@ impl Tool {
     }
 }
 
-fn system_parts(shop: &Workshop) -> Result<Vec<String>, Failure> {
-    let missing: Vec<&str> = PARTS.iter().filter(|part| !part.proof.holds()).map(|part| part.package).collect();
+fn system_parts(shop: &Workshop, parts: &[&[Part]]) -> Result<Vec<String>, Failure> {
+    let missing: Vec<&str> =
+        parts.iter().copied().flatten().filter(|part| !part.proof.holds()).map(|part| part.package).collect();
     if missing.is_empty() {
         return Ok(Vec::new());
     }
