@@ -51,3 +51,77 @@ fn carries(leaf: &Certificate, name: &TlsName) -> bool {
         TlsName::SanIp(text) => has(&|n| matches!(n, AlternativeName::Ip(known) if known.to_string() == *text)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use authority::UnverifiedCertificate;
+    use pki::issue::{Authority, AuthorityCertificate, DeviceCertificate, KeyPair};
+
+    use super::*;
+
+    const NOW: i64 = 1_750_000_000;
+
+    fn authority(name: &str) -> Authority {
+        let wanted =
+            AuthorityCertificate { common_name: name, serial: [1; 16], not_before: NOW - 60, not_after: NOW + 86_400 };
+        Authority::create_root(&wanted).unwrap()
+    }
+
+    fn peer(by: &Authority) -> Peer {
+        let key = KeyPair::generate().unwrap();
+        let wanted = DeviceCertificate {
+            serial_number: None,
+            common_name: Some("Billing Service"),
+            spki: key.spki_der(),
+            serial: [2; 16],
+            not_before: NOW - 60,
+            not_after: NOW + 3600,
+            san_uri: Some("https://billing.example.com"),
+            client_auth: true,
+        };
+        let der = by.issue_device(&wanted).unwrap().der().to_vec();
+        let certificate = UnverifiedCertificate::new(vec![der]);
+        Peer { address: "192.0.2.1".parse().unwrap(), certificate, local: false }
+    }
+
+    fn registered(name: TlsName) -> Client {
+        let client = serde_json::json!({
+            "id": "billing", "name": "Billing", "auth": "tls_client_auth", "grant_types": ["client_credentials"],
+            "created_at": NOW, "tls_name": name,
+        });
+        serde_json::from_value(client).unwrap()
+    }
+
+    fn is_registered(peer: &Peer, name: TlsName, trusted: &[&Authority]) -> bool {
+        let authorities: Vec<_> = trusted.iter().map(|one| one.certificate().der().to_vec()).collect();
+        shown(peer, Some(&registered(name)), &authorities, NOW).unwrap().is_registered_name
+    }
+
+    #[test]
+    fn a_client_is_known_by_its_registered_name_under_a_trusted_authority_alone() {
+        let (ours, foreign) = (authority("Clients"), authority("Strangers"));
+        let peer = peer(&ours);
+        let uri = |text: &str| TlsName::SanUri(text.to_owned());
+        assert!(is_registered(&peer, uri("https://billing.example.com"), &[&foreign, &ours]));
+        assert!(!is_registered(&peer, uri("https://billing.example.com/"), &[&ours]), "another name");
+        assert!(!is_registered(&peer, uri("https://billing.example.com"), &[&foreign]), "another authority");
+        assert!(!is_registered(&peer, uri("https://billing.example.com"), &[]), "nobody is trusted by default");
+        assert!(!is_registered(&peer, TlsName::SanDns("billing.example.com".into()), &[&ours]), "another kind of name");
+    }
+
+    #[test]
+    fn distinguished_names_are_compared_by_their_rules_not_as_text() {
+        let ours = authority("Clients");
+        let peer = peer(&ours);
+        let dn = |text: &str| TlsName::SubjectDn(text.to_owned());
+        assert!(is_registered(&peer, dn("cn=billing  service"), &[&ours]));
+        assert!(!is_registered(&peer, dn("CN=Billing Service,O=Example"), &[&ours]));
+        assert!(!is_registered(&peer, dn("not a name"), &[&ours]));
+    }
+
+    #[test]
+    fn without_a_certificate_nothing_is_shown() {
+        let nobody = Peer { address: "192.0.2.1".parse().unwrap(), certificate: None, local: false };
+        assert_eq!(shown(&nobody, None, &[], NOW), None);
+    }
+}

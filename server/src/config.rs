@@ -9,6 +9,7 @@ use std::path::Path;
 
 use toml::Table;
 
+mod clients;
 mod data;
 mod environment;
 mod example;
@@ -23,6 +24,7 @@ mod reader;
 mod secret;
 mod tls;
 
+pub use clients::Clients;
 pub use data::Data;
 pub use environment::Environment;
 pub use issuer::{BaseUrl, Issuer};
@@ -57,6 +59,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is told, and how.
     pub log: Log,
+    /// What holds for clients.
+    pub clients: Clients,
 }
 
 /// All that is wrong with a configuration, at least one thing.
@@ -133,6 +137,7 @@ impl Config {
             mail: top.section("mail", "How mail leaves.", Mail::read),
             limits: top.section("limits", "What one peer, and all together, may ask of each listener.", Limits::read),
             log: top.section("log", "What is told on standard error, and how.", Log::read),
+            clients: top.section("clients", "How this service is called, and which clients it trusts.", Clients::read),
         };
         top.finish();
         config

@@ -44,7 +44,12 @@ pub async fn open_app(
         entropy: Arc::new(SystemEntropy),
         mailer: mailer(&config.mail, data)?,
     };
-    let settings = Settings { max_token_life: MAX_TOKEN_LIFE, ..Settings::new(issuer, device_url) };
+    let settings = Settings {
+        max_token_life: MAX_TOKEN_LIFE,
+        service: config.clients.service.clone(),
+        client_authorities: config.clients.authorities.clone(),
+        ..Settings::new(issuer, device_url)
+    };
     let app = App::start(settings, &MasterKey::new(**master_key), ports).await.map_err(|fault| app_failure(&fault))?;
     Ok(Arc::new(app))
 }
