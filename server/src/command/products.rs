@@ -1,18 +1,33 @@
 //! `keyfob products`: models of devices.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 
 use super::local::{self, Local, Part, members, several};
-use super::{Failure, Frame};
+use super::{Exit, Failure, Frame};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     /// Make a model known
     Create(Box<Wanted>),
+    /// Admit the devices of a certificate authority
+    Trust(Trusted),
     /// Show the models
     List(Part),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Trusted {
+    /// The model
+    model: String,
+    /// The authority's certificate (PEM)
+    certificate: PathBuf,
+    /// What staff call it; the file's name otherwise
+    #[arg(long)]
+    name: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +66,7 @@ pub(super) struct Wanted {
 pub(super) fn run(frame: &Frame, action: &Action) -> Result<(), Failure> {
     let wanted = match action {
         Action::List(part) => return local::list(frame, "products", part, &["/model", "/name", "/id"]),
+        Action::Trust(trusted) => return trust(frame, trusted),
         Action::Create(wanted) => wanted,
     };
     let flag = |set: bool| set.then_some(Value::Bool(true));
@@ -67,6 +83,21 @@ pub(super) fn run(frame: &Frame, action: &Action) -> Result<(), Failure> {
         ("self_registration", flag(wanted.self_registration)),
     ]);
     let made = Local::open(frame)?.ask(Method::POST, "/products", Some(&body))?;
+    local::tell_record(frame, &made);
+    Ok(())
+}
+
+fn trust(frame: &Frame, trusted: &Trusted) -> Result<(), Failure> {
+    let file = &trusted.certificate;
+    let certificate = std::fs::read_to_string(file)
+        .map_err(|error| Failure::new(Exit::Unreachable, format!("cannot read {}: {error}", file.display())))?;
+    let stem = file.file_stem().map(|name| name.to_string_lossy().into_owned());
+    let body = members([
+        ("certificate", Some(json!(certificate))),
+        ("product", Some(json!(trusted.model))),
+        ("name", trusted.name.clone().or(stem).map(Value::from)),
+    ]);
+    let made = Local::open(frame)?.ask(Method::POST, "/device-cas", Some(&body))?;
     local::tell_record(frame, &made);
     Ok(())
 }

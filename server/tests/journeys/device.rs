@@ -102,3 +102,37 @@ fn proving_without_a_token_says_where_one_was_looked_for() {
     assert_eq!(output.status.code(), Some(5));
     assert!(text(&output.stderr).contains("there is no token in none.json"), "{output:?}");
 }
+
+#[test]
+fn the_guides_way_from_the_factory_to_the_firmware_works_as_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    factory(folder);
+    let serving = Serving::start(folder);
+    let roots = serving.ready["authority"].as_str().unwrap();
+    let server = address(&serving, "devices");
+    let registry = |arguments: &[&str]| {
+        let output = run(folder, &[&["--json", "--config", "keyfob.toml", "--data", "data"], arguments].concat());
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        serde_json::from_str::<Value>(text(&output.stdout).lines().last().unwrap()).unwrap()
+    };
+    registry(&["products", "create", "SPK-2", "--factory-key-is-operational"]);
+    registry(&["devices", "import", "made/devices.csv"]);
+
+    let tokens = ["--tokens", "tokens.json"];
+    let early = call_home(folder, roots, &server, &[&CERTIFICATE[..], &tokens].concat());
+    assert!(text(&early.stderr).contains("invalid_credential"), "nobody has trusted the factory yet");
+    assert_eq!(registry(&["products", "trust", "SPK-2", "root.pem"])["state"], "trusted");
+    let output = call_home(folder, roots, &server, &[&CERTIFICATE[..], &tokens].concat());
+    assert!(output.status.success(), "{output:?}");
+    let firmware = format!("{server}/device/firmware");
+    let prove = ["device", "prove", &firmware, "--roots", roots, "--out", "firmware.bin"];
+    let output = run(folder, &[&prove[..], &KEY, &CERTIFICATE, &tokens].concat());
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(std::fs::metadata(folder.join("firmware.bin")).unwrap().len(), 256 * 1024);
+
+    let device = registry(&["devices", "show", "SPK-000001"]);
+    let way = ["--did", device["id"].as_str().unwrap(), "--issuer", serving.ready["issuer"].as_str().unwrap()];
+    let output = call_home(folder, roots, &server, &[&way[..], &["--tokens", "by-key.json"]].concat());
+    assert!(output.status.success(), "over a challenge: {output:?}");
+}
