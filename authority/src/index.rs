@@ -222,6 +222,13 @@ mod tests {
     }
 
     #[test]
+    fn a_token_made_later_than_clocks_can_differ_is_refused() {
+        let index = AnchorIndex::new("g".into(), 0, []);
+        assert_eq!(index.check(&anchors(&["t.g.0"]), "j", 1120, 1000), Ok(()));
+        assert_eq!(index.check(&anchors(&["t.g.0"]), "j", 1121, 1000), Err(Dead::FromTheFuture));
+    }
+
+    #[test]
     fn one_token_is_ended_by_its_jti() {
         let index = AnchorIndex::new("g".into(), 0, [raised("j.at-1.1000", 1000)]);
         assert_eq!(index.check(&anchors(&["t.g.0"]), "at-1", 999, 999), Err(Dead::Raised(AnchorKind::Token)));

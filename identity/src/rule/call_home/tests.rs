@@ -244,6 +244,17 @@ fn too_late_not_ours_or_of_the_factory_it_may_not_even_renew() {
 }
 
 #[test]
+fn an_expired_certificate_that_was_revoked_or_whose_authority_is_stopped_may_not_renew() {
+    let (request, facts) = expired(1, CredentialKind::Operational);
+    let mut revoked = facts.clone();
+    revoked.credential.as_mut().unwrap().record.state = CredentialState::Revoked;
+    refused(&request, &revoked, Code::InvalidCredential, "revoked_credential");
+    let mut stopped = facts;
+    stopped.trust_anchors[0].record.state = TrustAnchorState::Disabled;
+    refused(&request, &stopped, Code::InvalidCredential, "disabled_trust_anchor");
+}
+
+#[test]
 fn an_expired_certificate_of_a_suspended_device_tells_that_it_is_suspended() {
     let (request, facts) = expired(1, CredentialKind::Operational);
     let facts = with_device(facts, |device, _| device.state = DeviceState::Suspended);
