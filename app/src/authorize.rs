@@ -84,8 +84,7 @@ impl App {
                 }
             };
             let session = signed_in.map(|signed_in| &signed_in.session.record);
-            let hint = request.id_token_hint.as_deref().and_then(|hint| self.keys.verify_statement(hint));
-            let hinted = hint.and_then(|claims| claims.get("sub")?.as_str().map(str::to_owned));
+            let hinted = request.id_token_hint.as_deref().and_then(|hint| self.hinted(hint, client_id));
             let step = match authorize::next_step(&request, &facts, session, since, hinted.as_deref(), drawn.now) {
                 Ok(step) => step,
                 Err(refusal) => return Ok((nothing, Authorizing::Refused(request.redirect, refusal))),
@@ -111,6 +110,14 @@ impl App {
             }
         })
         .await
+    }
+
+    /// Whom an ID token speaks of that we gave to this very client.
+    fn hinted(&self, hint: &str, client_id: &str) -> Option<String> {
+        let claims = self.keys.verify_statement("JWT", hint)?;
+        let says = |name: &str, value: &str| claims.get(name).and_then(|known| known.as_str()) == Some(value);
+        let ours = says("iss", &self.tenant.issuer) && says("aud", client_id) && !claims.contains_key("anc");
+        claims.get("sub").filter(|_| ours)?.as_str().map(str::to_owned)
     }
 
     /// Marks this moment, for a request that sends a person to sign in.

@@ -186,13 +186,16 @@ impl App {
         } else {
             Confirmation { x5t_s256: called.certificate_thumbprint.clone(), ..Confirmation::default() }
         };
+        // Never longer than the certificate it may be bound to.
+        let not_after = called.credential.certificate.as_ref().map_or(i64::MAX, |certificate| certificate.not_after);
+        let exp = now.saturating_add(TOKEN_LIFE).min(not_after);
         let claims = Claims {
             iss: self.tenant.issuer.clone(),
             sub: called.did.to_string(),
             aud: Audience(vec![self.tenant.issuer.clone()]),
             client_id: called.did.to_string(),
             iat: now,
-            exp: now + TOKEN_LIFE,
+            exp,
             jti: draw.jti(),
             scope: scope.clone(),
             did: Some(called.did.to_string()),
@@ -212,7 +215,7 @@ impl App {
         let unsigned = Unsigned { kind, typ: kind.typ(), alg: Alg::ES256, opaque: false, claims };
         let access_token = self.keys.sign(&unsigned, now, draw.bytes())?;
         let token_type = if by_key { "DPoP" } else { "Bearer" };
-        Ok(CallHomeReply { called, access_token, token_type, expires_in: TOKEN_LIFE, scope, now })
+        Ok(CallHomeReply { called, access_token, token_type, expires_in: exp - now, scope, now })
     }
 }
 

@@ -164,9 +164,13 @@ impl KeyRing {
         self.sign_claims(typ, Alg::ES256, claims.to_string().as_bytes(), now)
     }
 
-    /// Verifies an ID token of ours whatever its times: an `id_token_hint`.
-    pub fn verify_statement(&self, token: &str) -> Option<Map<String, Value>> {
+    /// Verifies something of ours of this `typ`, whatever its times: an
+    /// `id_token_hint` is `JWT`, so no access or asset token passes as one.
+    pub fn verify_statement(&self, typ: &str, token: &str) -> Option<Map<String, Value>> {
         let unverified = jws::Unverified::parse(token).ok()?;
+        if !unverified.header().has_typ(typ) {
+            return None;
+        }
         let held = self.held();
         let held = held.iter().find(|held| Some(held.record.kid.as_str()) == unverified.header().kid())?;
         let key = VerifyingKey::from_jwk(&held.record.jwk).ok()?;

@@ -64,8 +64,6 @@ pub struct AuthorizeRequest {
     pub max_age: Option<i64>,
     /// Whether some authentication class is essential: we name none.
     pub essential_acr: bool,
-    /// Fills the sign-in form.
-    pub login_hint: Option<String>,
     /// An ID token of ours, as it came: who the client thinks is there.
     pub id_token_hint: Option<String>,
     /// The `sub` that `claims` demands (OIDC Core §5.5.1).
@@ -178,7 +176,6 @@ fn parse(
         prompt,
         max_age,
         essential_acr: essential_acr(form.one("claims")),
-        login_hint: form.one("login_hint").map(str::to_owned),
         id_token_hint: form.one("id_token_hint").map(str::to_owned),
         demanded_sub: demanded_sub(form.one("claims")),
     })
@@ -343,7 +340,6 @@ pub fn grant(
         nonce: request.nonce.clone(),
         auth_time: session.authenticated_at,
         methods: session.methods.clone(),
-        auth_time_wanted: request.max_age.is_some(),
         expires_at: drawn.now + CODE_LIFE,
         family: drawn.family.clone(),
         used_at: None,

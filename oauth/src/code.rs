@@ -35,8 +35,6 @@ pub struct AuthorizationCode {
     pub auth_time: i64,
     /// How.
     pub methods: Vec<String>,
-    /// Whether `auth_time` was asked for (`max_age`, essential claim).
-    pub auth_time_wanted: bool,
     /// Not to be used after, seconds.
     pub expires_at: i64,
     /// The family that its use began; a second use ends it.

@@ -163,7 +163,7 @@ pub fn code(name: &str, user: &str, session: &str, family: &str) -> Authorizatio
     parse(json!({
         "id": name, "client": "app", "redirect_uri": "https://app.example/back", "redirect_uri_named": true,
         "user": format!("u_{user}"), "session": format!("ses_{session}"), "scope": "openid", "resources": [],
-        "auth_time": BEGAN, "methods": [], "auth_time_wanted": false, "expires_at": BEGAN + 60,
+        "auth_time": BEGAN, "methods": [], "expires_at": BEGAN + 60,
         "family": format!("fam_{family}"),
     }))
 }

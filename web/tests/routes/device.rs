@@ -341,7 +341,7 @@ async fn the_time_is_told_and_signed_where_asked_for() {
     let signed = speaker.send("GET", "/time", &[("accept", "application/jwt".into())], None, Value::Null).await;
     assert_eq!(signed.headers["content-type"], "application/jwt");
     let token = String::from_utf8(signed.bytes).unwrap();
-    assert_eq!(speaker.world.app.keys().verify_statement(&token).unwrap()["now"], json!(NOW));
+    assert_eq!(speaker.world.app.keys().verify_statement("time+jwt", &token).unwrap()["now"], json!(NOW));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod device_cas;
 mod devices;
 mod events;
 mod imports;
+mod oauth;
 mod openapi;
 mod people;
 mod products;

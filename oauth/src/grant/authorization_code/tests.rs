@@ -27,7 +27,6 @@ fn code(client: &Client) -> AuthorizationCode {
         nonce: Some("n-1".into()),
         auth_time: NOW - 60,
         methods: vec!["pwd".into()],
-        auth_time_wanted: false,
         expires_at: NOW + 60,
         family: "fam_1".parse().unwrap(),
         used_at: None,

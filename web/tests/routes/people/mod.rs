@@ -8,4 +8,4 @@ mod setup;
 mod sign_up;
 
 mod things;
-mod world;
+pub(crate) mod world;
