@@ -15,6 +15,7 @@ mod events;
 mod imports;
 mod oauth;
 mod openapi;
+mod pair;
 mod people;
 mod products;
 mod users;
