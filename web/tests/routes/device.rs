@@ -311,6 +311,51 @@ async fn speaker_list(speaker: &Speaker, headers: &[(&str, String)], chain: Opti
 }
 
 #[tokio::test]
+async fn what_ended_before_a_restart_stays_ended_after_it_and_what_lived_lives() {
+    let mut speaker = Speaker::new().await;
+    let chain = || Some(vec![speaker.certificate.clone()]);
+    let bearer = |token: &Value| [("authorization", format!("Bearer {}", token.as_str().unwrap()))];
+    let ended = bearer(&speaker.at_home().await["access_token"]);
+    let living = bearer(&speaker.at_home().await["access_token"]);
+    let (chain, app) = (chain(), speaker.world.restarted().await);
+    speaker.door = web::device_router(State { app, origin: DEVICES.into() });
+    assert_eq!(speaker_list(&speaker, &ended, chain.clone()).await, 401);
+    assert_eq!(speaker_list(&speaker, &living, chain).await, 200);
+}
+
+#[tokio::test]
+async fn a_proof_may_bring_its_chain_and_a_foreign_one_is_refused() {
+    let speaker = Speaker::new().await;
+    let foreign = authority("Stranger", NOW + 86_400 * 365);
+    for (chain, status) in [
+        (speaker.certificate.clone(), 200),
+        (issue(&foreign, &speaker.key, SERIAL, 7), 401),
+        (issue(&speaker.factory, &SigningKey::generate(Alg::ES256).unwrap(), SERIAL, 8), 401),
+    ] {
+        let nonce = speaker.challenge().await;
+        let mut said = claims(&speaker.did, &nonce);
+        said.as_object_mut().unwrap().remove("iss");
+        let header = Map::from_iter([("x5c".to_owned(), json!([standard(&chain)]))]);
+        let proof =
+            jws::sign_compact(Some("callhome+jwt"), None, &header, said.to_string().as_bytes(), &speaker.key).unwrap();
+        let answer = speaker.call_home(None, json!({"proof": proof})).await;
+        assert_eq!(answer.status, status, "{}", answer.json());
+        if status == 401 {
+            assert_eq!(answer.refusal().1, "invalid_credential");
+        }
+    }
+}
+
+/// Standard base64, as `x5c` has it (RFC 7515 §4.1.6).
+fn standard(bytes: &[u8]) -> String {
+    let mut text = jose::base64url::encode(bytes).replace('-', "+").replace('_', "/");
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
+}
+
+#[tokio::test]
 async fn a_proof_of_the_same_key_binds_the_token_to_the_key() {
     let speaker = Speaker::new().await;
     let uri = HttpUri::parse(&format!("{DEVICES}/device/session")).unwrap();

@@ -184,6 +184,17 @@ impl<'a> Call<'a> {
     }
 }
 
+async fn start(store: &Arc<dyn Store>, clock: &Arc<TestClock>, chance: u64) -> Arc<App> {
+    let ports = Ports {
+        store: Arc::clone(store),
+        clock: clock.clone(),
+        entropy: Arc::new(TestEntropy(AtomicU64::new(chance))),
+        mailer: Arc::new(NoMailer),
+    };
+    let settings = Settings::new(ISSUER, "https://device.id.example.com");
+    Arc::new(App::start(settings, &MasterKey::new([7; 32]), ports).await.unwrap())
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -194,18 +205,16 @@ impl World {
         };
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path().join("store"), tenant).unwrap());
         let clock = Arc::new(TestClock(AtomicU64::new(u64::try_from(NOW).unwrap() * 1000)));
-        let ports = Ports {
-            store: Arc::clone(&store),
-            clock: clock.clone(),
-            entropy: Arc::new(TestEntropy(AtomicU64::new(1))),
-            mailer: Arc::new(NoMailer),
-        };
-        let settings = Settings::new(ISSUER, "https://device.id.example.com");
-        let app = Arc::new(App::start(settings, &MasterKey::new([7; 32]), ports).await.unwrap());
+        let app = start(&store, &clock, 1).await;
         let router = web::people_router(State { app: Arc::clone(&app), origin: ISSUER.into() });
         let mut world = Self { app, store, clock, router, description: Value::Null, folder };
         world.description = world.get("/openapi.json").send().await.ok();
         world
+    }
+
+    /// Another process on the same store, this one's memory forgotten.
+    pub(crate) async fn restarted(&self) -> Arc<App> {
+        start(&self.store, &self.clock, 1 << 40).await
     }
 
     fn call(&self, method: &'static str, target: impl Into<String>) -> Call<'_> {
