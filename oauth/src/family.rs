@@ -1,14 +1,19 @@
 //! A token family: all tokens descending from one grant, with the refresh token
 //! that carries it on (RFC 9700 §4.14).
 
+use identity::rule::claiming::Holding;
 use identity::{
     AccountId, AnchorKind, Anchors, AssetId, BondId, ClientId, DeviceId, Digest, FamilyId, Kind, Record, SessionId,
     UserId,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::issue;
 use crate::scope::Scope;
 use crate::token::Confirmation;
+
+/// Absolute life of a family, of apps and of devices alike, seconds.
+const LIFE: i64 = 180 * 86_400;
 
 /// What a refresh token stands for. Where a token family is only an anchor (no
 /// refresh grant), `current` is `None`.
@@ -56,7 +61,79 @@ pub struct TokenFamily {
     pub expires_at: i64,
 }
 
+/// What a grant begins a family with.
+pub(crate) struct Beginning {
+    pub(crate) id: FamilyId,
+    pub(crate) client: ClientId,
+    pub(crate) user: Option<UserId>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) on: On,
+    pub(crate) scope: Scope,
+    pub(crate) resources: Vec<String>,
+    pub(crate) confirmation: Option<Confirmation>,
+    /// Those of the first token.
+    pub(crate) anchors: Anchors,
+    /// The digest of the first refresh token, where the client refreshes.
+    pub(crate) current: Option<Digest>,
+    pub(crate) auth_time: Option<i64>,
+    pub(crate) methods: Vec<String>,
+}
+
+/// What the tokens of a family speak of, beside the person.
+#[derive(Default)]
+pub(crate) struct On {
+    pub(crate) account: Option<AccountId>,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) asset: Option<AssetId>,
+    pub(crate) bond: Option<BondId>,
+}
+
+impl On {
+    /// A device as its owner holds it.
+    pub(crate) fn title(holding: &Holding) -> Self {
+        Self {
+            account: Some(holding.asset.account.clone()),
+            device: Some(holding.device.id.clone()),
+            asset: Some(holding.asset.id.clone()),
+            bond: holding.bond.as_ref().map(|bond| bond.id.clone()),
+        }
+    }
+
+    /// An account alone.
+    pub(crate) fn account(account: AccountId) -> Self {
+        Self { account: Some(account), ..Self::default() }
+    }
+}
+
 impl TokenFamily {
+    /// A family with its first token.
+    pub(crate) fn begin(with: Beginning, now: i64) -> Self {
+        let Beginning { id, client, user, session, on, scope, resources, confirmation, anchors, current, .. } = with;
+        let On { account, device, asset, bond } = on;
+        Self {
+            id,
+            client,
+            user,
+            session,
+            device,
+            asset,
+            account,
+            bond,
+            scope,
+            resources,
+            confirmation,
+            anchors: issue::lasting(&anchors),
+            current,
+            turn: 1,
+            previous: None,
+            auth_time: with.auth_time,
+            methods: with.methods,
+            created_at: now,
+            used_at: now,
+            expires_at: now + LIFE,
+        }
+    }
+
     /// To whom it was given, as the token endpoint names it.
     pub fn client_id(&self) -> &str {
         self.client.as_str()

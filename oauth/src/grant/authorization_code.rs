@@ -1,21 +1,22 @@
 //! Redeeming an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.6). One use;
 //! a second use ends what the first one made.
 
-use identity::{Anchor, AnchorKind, Anchors, Event, EventKind, Fact, Guard, Raise, Write};
+use identity::{
+    Account, Anchor, AnchorKind, Anchors, BrowserSession, Event, EventKind, Fact, Guard, Raise, User, Write,
+};
 use jose::digest;
 
 use super::Drawn;
-use crate::client::GrantType;
+use crate::client::{Client, GrantType};
 use crate::client_auth::AuthenticatedClient;
 use crate::code::AuthorizationCode;
 use crate::error::{ErrorCode, OAuthRefusal};
 use crate::facts::CodeFacts;
-use crate::family::TokenFamily;
+use crate::family::{Beginning, On, TokenFamily};
 use crate::issue::{self, Refresh, TokenReply};
+use crate::scope::Scope;
+use crate::token::Confirmation;
 use crate::{Change, Decision, binding, target};
-
-/// Refresh tokens of apps: absolute life, seconds.
-const FAMILY_LIFE: i64 = 180 * 86_400;
 
 /// What is presented.
 #[derive(Debug, Clone, Default)]
@@ -67,8 +68,45 @@ fn redeem(
     drawn: &Drawn,
 ) -> Result<Decision<TokenReply>, OAuthRefusal> {
     client.require(GrantType::AuthorizationCode)?;
+    let granted = check(request, client, facts, drawn.now)?;
+    let (code, user) = (granted.code, granted.user);
+    let reply = granted.reply(facts, drawn)?;
+    let used = AuthorizationCode { used_at: Some(drawn.now), ..code.record.clone() };
+    let family = granted.family(drawn);
+    let mut decision =
+        Decision::reply(reply).change(Change::from(code.rewrite(used))).change(Change::from(Write::new(family)));
+    // Signing out everywhere and a new password read the user's families: one
+    // that is made meanwhile must not slip past them.
+    let touched = identity::Change::Touch { key: user.key(), version: user.version };
+    decision.changes.push(touched.into());
+    decision.guards = granted.guards;
+    Ok(decision)
+}
+
+/// What a good code yields, and all that this rests on.
+struct Granted<'a> {
+    client: &'a AuthenticatedClient,
+    registered: &'a Fact<Client>,
+    code: &'a Fact<AuthorizationCode>,
+    user: &'a Fact<User>,
+    session: &'a Fact<BrowserSession>,
+    account: Option<&'a Fact<Account>>,
+    ends_with_login: bool,
+    scope: Scope,
+    audience: Vec<String>,
+    cnf: Option<Confirmation>,
+    guards: Vec<Guard>,
+    anchors: Anchors,
+}
+
+fn check<'a>(
+    request: &Request,
+    client: &'a AuthenticatedClient,
+    facts: &'a CodeFacts,
+    now: i64,
+) -> Result<Granted<'a>, OAuthRefusal> {
     let code = facts.code.as_ref().ok_or(bad("code_unknown"))?;
-    check_code(request, client, code, drawn.now)?;
+    check_code(request, client, code, now)?;
     check_key(request, code)?;
     let chain = &facts.chain;
     let user = chain.user.as_ref().filter(|user| user.state == identity::user::UserState::Active);
@@ -76,7 +114,7 @@ fn redeem(
     let user = Some(user).filter(|user| user.id == code.user).ok_or(bad("user_gone"))?;
     // A session that ended, by signing out or by a new password, takes the code
     // along: what it would begin could not be ended with it any more.
-    let lives = |session: &&Fact<identity::BrowserSession>| session.id == code.session && session.epochs.end_epoch == 0;
+    let lives = |session: &&Fact<BrowserSession>| session.id == code.session && session.epochs.end_epoch == 0;
     let session = chain.session.as_ref().filter(lives).ok_or(bad("session_gone"))?;
     let registered = client.client().ok_or(bad("not_a_client"))?;
     check_challenge(code, registered)?;
@@ -101,71 +139,83 @@ fn redeem(
     guards.extend(account.map(Fact::guard));
     let family_anchor: Anchors =
         core::iter::once(Anchor::new(AnchorKind::Family, code.family.as_str()).at(0)).collect();
-    let anchors = issue::anchors(&facts.caller.tenant, &guards, &family_anchor);
-    let now = drawn.now;
-    let mut claims = issue::base_claims(&facts.caller.tenant, client.id(), user.id.as_str(), audience, now);
-    claims.exp = now + client.access_token_life().min(facts.caller.tenant.max_token_life);
-    claims.jti = drawn.jti.clone();
-    claims.scope = scope.clone();
-    claims.account_id = account.map(|account| account.id.to_string());
-    claims.contact_id = user.contact_id.clone();
-    claims.auth_time = Some(code.auth_time);
-    claims.amr = code.methods.clone();
-    claims.sid = Some(session.id.to_string());
-    claims.cnf = cnf.clone();
-    claims.anc = anchors.clone();
-    let mut reply = issue::access_token(claims, issue::Form::access(client.token_form()))?;
-    if scope.contains("openid") {
-        let facts_of_login = issue::IdTokenFacts {
-            sub: user.id.as_str(),
-            client_id: client.id(),
-            alg: registered.id_token_alg,
-            auth_time: Some(code.auth_time),
-            methods: &code.methods,
-            nonce: code.nonce.as_deref(),
-            session: Some(session.id.as_str()),
-        };
-        reply.id_token = Some(issue::id_token(&facts.caller.tenant, &facts_of_login, now));
-    }
-    let refreshes = registered.may(GrantType::RefreshToken);
-    reply.refresh = refreshes.then(|| Refresh { family: code.family.clone(), repeated: None });
-    let used = AuthorizationCode { used_at: Some(now), ..code.record.clone() };
-    let family = TokenFamily {
-        id: code.family.clone(),
-        client: code.client.clone(),
-        user: Some(user.id.clone()),
-        session: ends_with_login.then(|| session.id.clone()),
-        device: None,
-        asset: None,
-        account: Some(user.account.clone()),
-        bond: None,
+    let anchors = issue::anchors(tenant, &guards, &family_anchor);
+    Ok(Granted {
+        client,
+        registered,
+        code,
+        user,
+        session,
+        account,
+        ends_with_login,
         scope,
-        resources: code.resources.clone(),
-        // RFC 9449 §5: a public client's refresh token is bound to its key.
-        confirmation: if client.is_public() { cnf } else { None },
-        anchors: issue::lasting(&anchors),
-        current: refreshes.then(|| drawn.refresh.clone()),
-        turn: 1,
-        previous: None,
-        auth_time: Some(code.auth_time),
-        methods: code.methods.clone(),
-        created_at: now,
-        used_at: now,
-        expires_at: now + FAMILY_LIFE,
-    };
-    let mut decision =
-        Decision::reply(reply).change(Change::from(code.rewrite(used))).change(Change::from(Write::new(family)));
-    // Signing out everywhere and a new password read the user's families: one
-    // that is made meanwhile must not slip past them.
-    let touched = identity::Change::Touch { key: user.key(), version: user.version };
-    decision.changes.push(touched.into());
-    decision.guards = guards;
-    Ok(decision)
+        audience,
+        cnf,
+        guards,
+        anchors,
+    })
+}
+
+impl Granted<'_> {
+    fn reply(&self, facts: &CodeFacts, drawn: &Drawn) -> Result<TokenReply, OAuthRefusal> {
+        let (tenant, client, code) = (&facts.caller.tenant, self.client, self.code);
+        let now = drawn.now;
+        let mut claims = issue::base_claims(tenant, client.id(), self.user.id.as_str(), self.audience.clone(), now);
+        claims.exp = now + client.access_token_life().min(tenant.max_token_life);
+        claims.jti = drawn.jti.clone();
+        claims.scope = self.scope.clone();
+        claims.account_id = self.account.map(|account| account.id.to_string());
+        claims.contact_id = self.user.contact_id.clone();
+        claims.auth_time = Some(code.auth_time);
+        claims.amr = code.methods.clone();
+        claims.sid = Some(self.session.id.to_string());
+        claims.cnf = self.cnf.clone();
+        claims.anc = self.anchors.clone();
+        let mut reply = issue::access_token(claims, issue::Form::access(client.token_form()))?;
+        if self.scope.contains("openid") {
+            let login = issue::IdTokenFacts {
+                sub: self.user.id.as_str(),
+                client_id: client.id(),
+                alg: self.registered.id_token_alg,
+                auth_time: Some(code.auth_time),
+                methods: &code.methods,
+                nonce: code.nonce.as_deref(),
+                session: Some(self.session.id.as_str()),
+            };
+            reply.id_token = Some(issue::id_token(tenant, &login, now));
+        }
+        reply.refresh = self.refreshes().then(|| Refresh { family: code.family.clone(), repeated: None });
+        Ok(reply)
+    }
+
+    fn refreshes(&self) -> bool {
+        self.registered.may(GrantType::RefreshToken)
+    }
+
+    fn family(&self, drawn: &Drawn) -> TokenFamily {
+        let (code, user) = (self.code, self.user);
+        let beginning = Beginning {
+            id: code.family.clone(),
+            client: code.client.clone(),
+            user: Some(user.id.clone()),
+            session: self.ends_with_login.then(|| self.session.id.clone()),
+            on: On::account(user.account.clone()),
+            scope: self.scope.clone(),
+            resources: code.resources.clone(),
+            // RFC 9449 §5: a public client's refresh token is bound to its key.
+            confirmation: self.cnf.clone().filter(|_| self.client.is_public()),
+            anchors: self.anchors.clone(),
+            current: self.refreshes().then(|| drawn.refresh.clone()),
+            auth_time: Some(code.auth_time),
+            methods: code.methods.clone(),
+        };
+        TokenFamily::begin(beginning, drawn.now)
+    }
 }
 
 /// Once more here (RFC 9700 §2.1.1): a public client has nothing but the
 /// challenge, and others leave it out only while they may.
-fn check_challenge(code: &AuthorizationCode, client: &crate::Client) -> Result<(), OAuthRefusal> {
+fn check_challenge(code: &AuthorizationCode, client: &Client) -> Result<(), OAuthRefusal> {
     let may_leave_out = !client.is_public() && client.rights.without_pkce;
     if code.challenge.is_none() && !may_leave_out { Err(bad("code_without_challenge")) } else { Ok(()) }
 }

@@ -3,9 +3,9 @@
 
 use identity::asset::Possession;
 use identity::bond::BondOrigin;
-use identity::rule::claiming::{self, Claim, ShownKey};
+use identity::rule::claiming::{self, Claim, Holding, ShownKey};
 use identity::user::UserState;
-use identity::{Anchor, AnchorKind, Anchors, Event, EventKind, Fact, Raise, Write};
+use identity::{Account, Anchor, AnchorKind, Anchors, Event, EventKind, Fact, Guard, Raise, User, Write};
 
 use super::Drawn;
 use super::token_exchange::NewIds;
@@ -13,14 +13,13 @@ use crate::client::GrantType;
 use crate::client_auth::AuthenticatedClient;
 use crate::error::{ErrorCode, OAuthRefusal};
 use crate::facts::PairingFacts;
-use crate::family::TokenFamily;
+use crate::family::{Beginning, On, TokenFamily};
 use crate::issue::{self, Refresh, TokenReply};
 use crate::pairing::{Pairing, PairingState};
+use crate::scope::Scope;
 use crate::token::{Act, Confirmation};
 use crate::{Change, Decision, binding, target};
 
-/// Devices: absolute life of a family, seconds.
-const FAMILY_LIFE: i64 = 180 * 86_400;
 /// The interval never grows beyond, seconds.
 const SLOWEST: i64 = 60;
 /// A poll may be early by so much, seconds.
@@ -133,101 +132,12 @@ fn consume(
     cnf: Option<Confirmation>,
     drawn: &Drawn,
 ) -> Result<Decision<TokenReply>, OAuthRefusal> {
-    let PairingState::Approved { user: approver, account, at, auth_time, methods } = &pairing.state else {
-        return Err(bad("not_approved"));
-    };
-    let active = |user: &&Fact<identity::User>| user.state == UserState::Active && user.id == *approver;
-    let user = facts.user.as_ref().filter(active).ok_or(bad("user_gone"))?;
-    if pairing.device.is_none() && user.password_set_at.is_some_and(|set| set >= *at) {
-        // What a new password ends, a yes from before it does not bring back.
-        return Err(OAuthRefusal::new(ErrorCode::AccessDenied, "password_set_since"));
-    }
-    let holding = match &pairing.device {
-        Some(did) => Some(claim(request, client, facts, (user, account, did), drawn)?),
-        None => None,
-    };
-    let product = facts.owned.device.as_ref().filter(|_| holding.is_some()).map(|known| &known.product.record);
-    let bond = holding.as_ref().and_then(|holding| holding.bond.as_ref());
-    let scope = issue::within(&pairing.scope.intersection(&client.scopes()), product, bond);
-    if scope.is_empty() && !pairing.scope.is_empty() {
-        return Err(OAuthRefusal::new(ErrorCode::InvalidScope, "scope_now_forbidden"));
-    }
-    let openid = scope.contains("openid").then_some(facts.caller.tenant.issuer.as_str());
-    let allowed = client.audiences(&facts.caller.tenant);
-    let audience = target::of_grant(&request.targets, &pairing.resources, &allowed, openid)?;
-    let household = facts.account.as_ref().filter(|account| holding.is_none() && !account.closed);
-    let mut guards = client.guards();
-    guards.push(user.guard());
-    guards.extend(household.map(Fact::guard));
-    let family_anchor = Anchor::new(AnchorKind::Family, drawn.family.as_str()).at(0);
-    let mut inherited: Anchors = core::iter::once(family_anchor).collect();
-    if let Some(holding) = &holding {
-        holding.anchors.iter().cloned().for_each(|anchor| inherited.add(anchor));
-        guards.extend(holding.guards.iter().cloned());
-    }
-    let tenant = &facts.caller.tenant;
-    let anchors = issue::anchors(tenant, &guards, &inherited);
-    let now = drawn.now;
-    let mut claims = issue::base_claims(tenant, client.id(), user.id.as_str(), audience, now);
-    let bond_end = bond.and_then(|bond| bond.not_after);
-    claims.exp = issue::end_of_life(now, client.access_token_life().min(tenant.max_token_life), bond_end);
-    claims.jti = drawn.jti.clone();
-    claims.scope = scope.clone();
-    claims.auth_time = Some(*auth_time);
-    claims.amr = methods.clone();
-    claims.cnf = cnf.clone();
-    claims.anc = anchors.clone();
-    claims.account_id = household.map(|account| account.id.to_string());
-    claims.contact_id = user.contact_id.clone();
-    if let Some(holding) = &holding {
-        let did = holding.device.id.to_string();
-        claims.account_id = Some(holding.asset.account.to_string());
-        claims.asset_id = Some(holding.asset.id.to_string());
-        claims.act = Some(Act { sub: did.clone(), iss: Some(tenant.issuer.clone()), act: None });
-        claims.did = Some(did.clone());
-        if pairing.detailed {
-            claims.authorization_details = Some(serde_json::json!([{ "type": "device_pairing", "did": did }]));
-        }
-    }
-    let mut reply = issue::access_token(claims, issue::Form::access(client.token_form()))?;
-    if let Some(registered) = client.client().filter(|_| scope.contains("openid")) {
-        let login = issue::IdTokenFacts {
-            sub: user.id.as_str(),
-            client_id: client.id(),
-            alg: registered.id_token_alg,
-            auth_time: Some(*auth_time),
-            methods,
-            nonce: None,
-            session: None,
-        };
-        reply.id_token = Some(issue::id_token(tenant, &login, now));
-    }
-    let refreshes = client.require(GrantType::RefreshToken).is_ok();
-    reply.refresh = refreshes.then(|| Refresh { family: drawn.family.clone(), repeated: None });
-    let family = TokenFamily {
-        id: drawn.family.clone(),
-        client: pairing.client.clone(),
-        user: Some(user.id.clone()),
-        session: None,
-        device: holding.as_ref().map(|holding| holding.device.id.clone()),
-        asset: holding.as_ref().map(|holding| holding.asset.id.clone()),
-        account: holding.as_ref().map(|h| h.asset.account.clone()).or(Some(user.account.clone())),
-        bond: holding.as_ref().and_then(|holding| holding.bond.as_ref()).map(|bond| bond.id.clone()),
-        scope,
-        resources: pairing.resources.clone(),
-        confirmation: if client.is_public() { cnf } else { None },
-        anchors: issue::lasting(&anchors),
-        current: refreshes.then(|| drawn.refresh.clone()),
-        turn: 1,
-        previous: None,
-        auth_time: Some(*auth_time),
-        methods: methods.clone(),
-        created_at: now,
-        used_at: now,
-        expires_at: now + FAMILY_LIFE,
-    };
+    let granted = grant(request, client, facts, pairing, cnf, drawn)?;
+    let reply = granted.reply(facts, drawn)?;
+    let family = granted.family(drawn);
+    let Granted { user, holding, guards, .. } = granted;
     let consumed = PairingState::Consumed { family: drawn.family.clone() };
-    let consumed = Pairing { state: consumed, polled_at: Some(now), ..pairing.record.clone() };
+    let consumed = Pairing { state: consumed, polled_at: Some(drawn.now), ..pairing.record.clone() };
     let mut decision = Decision::reply(reply);
     decision.guards = guards;
     decision.changes.push(Change::from(pairing.rewrite(consumed)));
@@ -245,13 +155,141 @@ fn consume(
     Ok(decision)
 }
 
+/// What a yes yields, and all that this rests on.
+struct Granted<'a> {
+    client: &'a AuthenticatedClient,
+    pairing: &'a Pairing,
+    user: &'a Fact<User>,
+    /// When and how the owner proved who they are.
+    login: (i64, &'a [String]),
+    holding: Option<Holding>,
+    household: Option<&'a Fact<Account>>,
+    scope: Scope,
+    audience: Vec<String>,
+    cnf: Option<Confirmation>,
+    guards: Vec<Guard>,
+    anchors: Anchors,
+}
+
+fn grant<'a>(
+    request: &Request<'_>,
+    client: &'a AuthenticatedClient,
+    facts: &'a PairingFacts,
+    pairing: &'a Pairing,
+    cnf: Option<Confirmation>,
+    drawn: &Drawn,
+) -> Result<Granted<'a>, OAuthRefusal> {
+    let PairingState::Approved { user: approver, account, at, auth_time, methods } = &pairing.state else {
+        return Err(bad("not_approved"));
+    };
+    let active = |user: &&Fact<User>| user.state == UserState::Active && user.id == *approver;
+    let user = facts.user.as_ref().filter(active).ok_or(bad("user_gone"))?;
+    if pairing.device.is_none() && user.password_set_at.is_some_and(|set| set >= *at) {
+        // What a new password ends, a yes from before it does not bring back.
+        return Err(OAuthRefusal::new(ErrorCode::AccessDenied, "password_set_since"));
+    }
+    let holding = match &pairing.device {
+        Some(did) => Some(claim(request, client, facts, (user, account, did), drawn)?),
+        None => None,
+    };
+    let product = facts.owned.device.as_ref().filter(|_| holding.is_some()).map(|known| &known.product.record);
+    let bond = holding.as_ref().and_then(|holding| holding.bond.as_ref());
+    let scope = issue::within(&pairing.scope.intersection(&client.scopes()), product, bond);
+    if scope.is_empty() && !pairing.scope.is_empty() {
+        return Err(OAuthRefusal::new(ErrorCode::InvalidScope, "scope_now_forbidden"));
+    }
+    let tenant = &facts.caller.tenant;
+    let openid = scope.contains("openid").then_some(tenant.issuer.as_str());
+    let audience = target::of_grant(&request.targets, &pairing.resources, &client.audiences(tenant), openid)?;
+    let household = facts.account.as_ref().filter(|account| holding.is_none() && !account.closed);
+    let mut guards = client.guards();
+    guards.push(user.guard());
+    guards.extend(household.map(Fact::guard));
+    let family_anchor = Anchor::new(AnchorKind::Family, drawn.family.as_str()).at(0);
+    let mut inherited: Anchors = core::iter::once(family_anchor).collect();
+    if let Some(holding) = &holding {
+        holding.anchors.iter().cloned().for_each(|anchor| inherited.add(anchor));
+        guards.extend(holding.guards.iter().cloned());
+    }
+    let anchors = issue::anchors(tenant, &guards, &inherited);
+    let login = (*auth_time, methods.as_slice());
+    Ok(Granted { client, pairing, user, login, holding, household, scope, audience, cnf, guards, anchors })
+}
+
+impl Granted<'_> {
+    fn reply(&self, facts: &PairingFacts, drawn: &Drawn) -> Result<TokenReply, OAuthRefusal> {
+        let (tenant, client, now) = (&facts.caller.tenant, self.client, drawn.now);
+        let (auth_time, methods) = self.login;
+        let mut claims = issue::base_claims(tenant, client.id(), self.user.id.as_str(), self.audience.clone(), now);
+        let bond = self.holding.as_ref().and_then(|holding| holding.bond.as_ref());
+        let bond_end = bond.and_then(|bond| bond.not_after);
+        claims.exp = issue::end_of_life(now, client.access_token_life().min(tenant.max_token_life), bond_end);
+        claims.jti = drawn.jti.clone();
+        claims.scope = self.scope.clone();
+        claims.auth_time = Some(auth_time);
+        claims.amr = methods.to_vec();
+        claims.cnf = self.cnf.clone();
+        claims.anc = self.anchors.clone();
+        claims.account_id = self.household.map(|account| account.id.to_string());
+        claims.contact_id = self.user.contact_id.clone();
+        if let Some(holding) = &self.holding {
+            let did = holding.device.id.to_string();
+            claims.account_id = Some(holding.asset.account.to_string());
+            claims.asset_id = Some(holding.asset.id.to_string());
+            claims.act = Some(Act { sub: did.clone(), iss: Some(tenant.issuer.clone()), act: None });
+            claims.did = Some(did.clone());
+            if self.pairing.detailed {
+                claims.authorization_details = Some(serde_json::json!([{ "type": "device_pairing", "did": did }]));
+            }
+        }
+        let mut reply = issue::access_token(claims, issue::Form::access(client.token_form()))?;
+        if let Some(registered) = client.client().filter(|_| self.scope.contains("openid")) {
+            let login = issue::IdTokenFacts {
+                sub: self.user.id.as_str(),
+                client_id: client.id(),
+                alg: registered.id_token_alg,
+                auth_time: Some(auth_time),
+                methods,
+                nonce: None,
+                session: None,
+            };
+            reply.id_token = Some(issue::id_token(tenant, &login, now));
+        }
+        reply.refresh = self.refreshes().then(|| Refresh { family: drawn.family.clone(), repeated: None });
+        Ok(reply)
+    }
+
+    fn refreshes(&self) -> bool {
+        self.client.require(GrantType::RefreshToken).is_ok()
+    }
+
+    fn family(&self, drawn: &Drawn) -> TokenFamily {
+        let household = || On::account(self.user.account.clone());
+        let beginning = Beginning {
+            id: drawn.family.clone(),
+            client: self.pairing.client.clone(),
+            user: Some(self.user.id.clone()),
+            session: None,
+            on: self.holding.as_ref().map_or_else(household, On::title),
+            scope: self.scope.clone(),
+            resources: self.pairing.resources.clone(),
+            confirmation: self.cnf.clone().filter(|_| self.client.is_public()),
+            anchors: self.anchors.clone(),
+            current: self.refreshes().then(|| drawn.refresh.clone()),
+            auth_time: Some(self.login.0),
+            methods: self.login.1.to_vec(),
+        };
+        TokenFamily::begin(beginning, drawn.now)
+    }
+}
+
 fn claim(
     request: &Request<'_>,
     client: &AuthenticatedClient,
     facts: &PairingFacts,
-    (user, approved, did): (&Fact<identity::User>, &identity::AccountId, &identity::DeviceId),
+    (user, approved, did): (&Fact<User>, &identity::AccountId, &identity::DeviceId),
     drawn: &Drawn,
-) -> Result<claiming::Holding, OAuthRefusal> {
+) -> Result<Holding, OAuthRefusal> {
     let proved = request.proof.as_ref().ok().and_then(Clone::clone);
     let own = client
         .credential()
@@ -284,7 +322,7 @@ fn claim(
     claiming::decide(&claim, drawn.now).map_err(|refusal| OAuthRefusal::new(ErrorCode::AccessDenied, refusal.reason()))
 }
 
-fn paired(holding: &claiming::Holding, user: &str, pairing: &Pairing, family: &TokenFamily) -> Event {
+fn paired(holding: &Holding, user: &str, pairing: &Pairing, family: &TokenFamily) -> Event {
     Event::new(EventKind::DevicePaired, holding.device.id.as_str())
         .with("device_id", holding.device.id.as_str())
         .with("asset_id", holding.asset.id.as_str())

@@ -1,15 +1,24 @@
+use identity::asset::Possession;
 use identity::device::DeviceState;
-use identity::{Epochs, Guard};
-use jose::{Alg, Signer, SigningKey};
+use identity::facts::OwnedFacts;
+use identity::user::UserState;
+use identity::{Epochs, EventKind, Guard};
+use jose::{Alg, Jwk, Signer, SigningKey};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::actor_token::ActorToken;
+use crate::client::{Client, GrantType};
+use crate::facts::RegistrationFacts;
 use crate::fixture::{
     API, INGEST, ISSUER, NOW, SECRET, adam, app, bond, caller, claims, credential, device_key, drawn, fact, form,
     hangs_from, home, member_of, names_every_guard, other_key, own_bond, owned_by, product, public, refusal,
     second_conflicts, second_key, shown, signed, tenant, thumbprint, title, unowned, uses_up, web,
 };
+use crate::issue::{self, TokenReply};
+use crate::token::{Act, Confirmation};
+use crate::{Change, Decision, binding};
 
 /// Signed by the speaker, valid from `NOW` to `NOW + 300`.
 const VECTOR: &str = concat!(
