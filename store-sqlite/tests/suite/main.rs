@@ -1,8 +1,9 @@
 //! The suite every store must pass, and what is SQLite's own: the file.
 
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may end by a panic")]
 
 mod file;
+mod kept;
 
 use std::sync::Arc;
 

@@ -13,6 +13,7 @@ mod device_cas;
 mod devices;
 mod events;
 mod imports;
+mod kept;
 mod oauth;
 mod openapi;
 mod pair;

@@ -24,6 +24,10 @@ pub(crate) const NOW: i64 = 1_750_000_000;
 pub(crate) struct TestClock(AtomicU64);
 
 impl TestClock {
+    pub(crate) fn at(seconds: u64) -> Self {
+        Self(AtomicU64::new(seconds * 1000))
+    }
+
     pub(crate) fn pass(&self, seconds: u64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
@@ -36,7 +40,7 @@ impl Clock for TestClock {
 }
 
 /// Chance that repeats itself from run to run.
-struct TestEntropy(AtomicU64);
+pub(crate) struct TestEntropy(pub(crate) AtomicU64);
 
 impl Entropy for TestEntropy {
     fn fill(&self, buffer: &mut [u8]) {
@@ -48,7 +52,7 @@ impl Entropy for TestEntropy {
     }
 }
 
-struct NoMailer;
+pub(crate) struct NoMailer;
 
 impl Mailer for NoMailer {
     fn send(&self, _: Mail) -> Sending<'_> {
