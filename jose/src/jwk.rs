@@ -22,7 +22,7 @@ pub use set::JwkSet;
 use crate::{Alg, base64url, json};
 
 /// Members that hold private or symmetric key material (RFC 7518 §6).
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+pub(crate) const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// An elliptic curve for ECDSA (RFC 7518 §6.2.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +79,9 @@ pub enum JwkError {
     /// `alg` is none we know or does not fit the key type (RFC 7517 §4.4).
     #[error("the algorithm of the key is unknown or does not fit")]
     Alg,
+    /// `use` or `key_ops` speaks against what the key is asked for.
+    #[error("the key is meant for another use")]
+    Usage,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -339,11 +342,11 @@ pub(crate) fn octets(members: &Map<String, Value>, name: &str) -> Result<Vec<u8>
     base64url::decode(text(members, name)?).map_err(|_| JwkError::Encoding)
 }
 
-fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<&'a str, JwkError> {
+pub(crate) fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<&'a str, JwkError> {
     members.get(name).and_then(Value::as_str).ok_or(JwkError::Member)
 }
 
-fn optional_text(members: &Map<String, Value>, name: &str) -> Result<Option<String>, JwkError> {
+pub(crate) fn optional_text(members: &Map<String, Value>, name: &str) -> Result<Option<String>, JwkError> {
     match members.get(name) {
         None => Ok(None),
         Some(Value::String(value)) => Ok(Some(value.clone())),
@@ -352,7 +355,7 @@ fn optional_text(members: &Map<String, Value>, name: &str) -> Result<Option<Stri
 }
 
 /// `key_ops` is an array of different names (RFC 7517 §4.3).
-fn key_operations(value: &Value) -> Result<Vec<String>, JwkError> {
+pub(crate) fn key_operations(value: &Value) -> Result<Vec<String>, JwkError> {
     let mut operations: Vec<String> = Vec::new();
     for name in value.as_array().ok_or(JwkError::Member)? {
         let name = name.as_str().ok_or(JwkError::Member)?;

@@ -1,5 +1,5 @@
-//! JOSE for Keyfob: public keys, signed compact tokens, thumbprints, DPoP
-//! proofs and sealing, over parsed keys.
+//! JOSE for Keyfob: public keys, signed tokens, encrypted messages,
+//! thumbprints, DPoP proofs and sealing, over parsed keys.
 //!
 //! Owns: strict decoding, header rules, which algorithm fits which key.
 //! Does not own: clocks, randomness, HTTP, which issuer is trusted, nonces and
@@ -16,6 +16,7 @@ pub mod base64url;
 pub mod digest;
 pub mod dpop;
 pub mod json;
+pub mod jwe;
 mod jwk;
 pub mod jws;
 mod signer;

@@ -5,4 +5,7 @@
 mod corpus;
 #[cfg(test)]
 #[cfg(feature = "crypto")]
+mod standards;
+#[cfg(test)]
+#[cfg(feature = "crypto")]
 mod vectors;

@@ -3,6 +3,7 @@
 pub(crate) mod values;
 
 use jose::dpop::DpopError;
+use jose::jwe::{self, DecryptionKey, Enc, Encrypted, KeyAgreement};
 use jose::jws::Unverified;
 use jose::{Alg, Confirmation, Jwk, Signer, SigningKey, VerifyingKey, digest, dpop};
 use serde_json::{Map, Value};
@@ -165,4 +166,56 @@ fn the_bindings_of_the_example_tokens_read_as_listed() {
     assert_eq!(binding(ACTOR_TOKEN, DEVICE_KEY).key_thumbprint(), Some(device));
     let certificate = "-KvMDKXk2MZDQm-zwUPROLj0NiIie_trMmdVzfamR9M".parse().unwrap();
     assert_eq!(binding(CERTIFICATE_BOUND_TOKEN, ISSUER_KEY), Confirmation::Certificate(certificate));
+}
+
+#[test]
+fn the_sealed_command_opens_and_its_token_is_the_signed_command() {
+    let key = DecryptionKey::from_private_jwk(DEVICE_KEY.as_bytes()).unwrap();
+    let message = Encrypted::parse(SEALED_COMMAND).unwrap();
+    let opened = message.decrypt(&key, &[KeyAgreement::EcdhEs], &[Enc::A256GCM]).unwrap();
+    assert_eq!(opened.plaintext(), COMMAND.as_bytes());
+    assert_eq!((opened.header().apu(), opened.header().apv()), (&b"cmd.example.com"[..], &b"dev_9F3K2"[..]));
+    let inside = opened.nested().unwrap();
+    let verified = inside.verify(&public(ISSUER_KEY), &[Alg::ES256]).unwrap();
+    assert!(verified.header().has_typ("cmd+jwt"));
+    assert!(inside.verify(&public(DEVICE_KEY), &[Alg::ES256]).is_err());
+    for other in [ISSUER_KEY, DEVICE_KEY_2, EPHEMERAL_KEY] {
+        let other = DecryptionKey::from_private_jwk(other.as_bytes()).unwrap();
+        assert!(message.decrypt(&other, &KeyAgreement::ALL, &Enc::ALL).is_err());
+    }
+}
+
+#[test]
+fn the_sealed_command_is_made_again_byte_for_byte_from_the_same_draws() {
+    let device = private(DEVICE_KEY);
+    let public = DecryptionKey::from_private_jwk(DEVICE_KEY.as_bytes()).unwrap().public().clone();
+    let public = public.with_kid(device.jwk().thumbprint().to_string());
+    let ephemeral: Value = serde_json::from_str(EPHEMERAL_KEY).unwrap();
+    let ephemeral = jose::base64url::decode(ephemeral["d"].as_str().unwrap()).unwrap();
+    let mut draws = [ephemeral, (0..12).collect()].into_iter();
+    let message =
+        jwe::Message { enc: Enc::A256GCM, typ: None, apu: b"cmd.example.com", content: jwe::Content::Signed(COMMAND) };
+    let to = jwe::Recipient { key: &public, apv: b"dev_9F3K2" };
+    let made = jwe::encrypt(KeyAgreement::EcdhEs, to, message, &mut |bytes| {
+        bytes.copy_from_slice(&draws.next().unwrap());
+    });
+    assert_eq!(made.unwrap(), SEALED_COMMAND);
+}
+
+#[test]
+fn the_sealed_command_with_any_one_character_changed_is_refused() {
+    let key = DecryptionKey::from_private_jwk(DEVICE_KEY.as_bytes()).unwrap();
+    for at in 0..SEALED_COMMAND.len() {
+        let mut altered = SEALED_COMMAND.to_owned().into_bytes();
+        altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
+        let altered = String::from_utf8(altered).unwrap();
+        let opened = Encrypted::parse(&altered)
+            .ok()
+            .and_then(|message| message.decrypt(&key, &KeyAgreement::ALL, &Enc::ALL).ok());
+        assert!(opened.is_none(), "at {at}");
+    }
+    for cut in 1..SEALED_COMMAND.len() {
+        let message = Encrypted::parse(&SEALED_COMMAND[..cut]);
+        assert!(message.is_err() || message.unwrap().decrypt(&key, &KeyAgreement::ALL, &Enc::ALL).is_err());
+    }
 }
