@@ -14,6 +14,7 @@ use crate::data::DataFolder;
 mod admin;
 mod ca;
 mod clients;
+mod completions;
 mod config;
 mod demo;
 mod device;
@@ -22,6 +23,7 @@ mod events;
 mod exit;
 mod keys;
 mod local;
+mod manual;
 mod products;
 mod serve;
 mod ui;
@@ -88,8 +90,18 @@ enum Command {
     /// Act as one device: call home, pair, exchange, prove
     #[command(subcommand)]
     Device(device::Action),
+    /// Print what a shell needs to complete commands and flags
+    Completions(completions::Wanted),
+    /// Write the manual pages of every command into a folder
+    Manual(manual::Wanted),
     /// Show the version
     Version,
+}
+
+/// The whole command line, as manual pages and completions describe it.
+fn definitions() -> clap::Command {
+    use clap::CommandFactory as _;
+    CommandLine::command()
 }
 
 /// What every command is given.
@@ -150,6 +162,8 @@ pub fn run() -> ExitCode {
         Command::Events(action) => events::run(&frame, &action),
         Command::Ca(action) => ca::run(&frame, &action),
         Command::Device(action) => device::run(&frame, &action),
+        Command::Completions(wanted) => completions::run(&frame, &wanted),
+        Command::Manual(wanted) => manual::run(&frame, &wanted),
         Command::Version => version::run(&frame),
     };
     match ended {
@@ -183,5 +197,45 @@ mod tests {
         let mut command = CommandLine::command();
         command.build();
         look(&mut command);
+    }
+
+    /// The words of a line as a shell divides them: quotes hold together, `#` begins a comment.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+        for sign in line.chars() {
+            match (quote, sign) {
+                (Some(open), _) if sign == open => quote = None,
+                (Some(_), _) => word.get_or_insert_default().push(sign),
+                (None, '"' | '\'') => {
+                    quote = Some(sign);
+                    word.get_or_insert_default();
+                }
+                (None, '#' | '>' | '|') if word.is_none() => break,
+                (None, ' ') => words.extend(word.take()),
+                (None, _) => word.get_or_insert_default().push(sign),
+            }
+        }
+        words.extend(word);
+        words
+    }
+
+    #[test]
+    fn every_command_in_the_guide_is_one_that_can_be_typed() {
+        let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide");
+        let mut seen = 0;
+        for page in std::fs::read_dir(guide).unwrap() {
+            let page = page.unwrap().path();
+            if page.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&page).unwrap().replace("\\\n", " ");
+            for line in text.lines().filter(|line| line.starts_with("keyfob ")) {
+                let parsed = CommandLine::try_parse_from(words(line));
+                let wrong = parsed.err().filter(clap::Error::use_stderr);
+                assert!(wrong.is_none(), "{}: {line}\n{}", page.display(), wrong.unwrap());
+                seen += 1;
+            }
+        }
+        assert!(seen > 10, "only {seen} commands were found");
     }
 }

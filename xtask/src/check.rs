@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::workshop::{Failure, Workshop, answer, package_of, read, succeed, watch};
-use crate::{alone, fuzz, interop, spec_map, tools};
+use crate::{alone, fuzz, interop, packaging, spec_map, tools};
 
 /// How a step ended when it did not fail.
 pub(crate) enum Outcome {
@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     Step { name: "core", needs: None, run: core },
     Step { name: "doc", needs: None, run: doc },
     Step { name: "build", needs: None, run: build },
+    Step { name: "packaging", needs: Some("build"), run: packaging::check },
     Step { name: "test", needs: Some("build"), run: run_tests },
     Step { name: "interop", needs: Some("build"), run: interop::check },
     Step { name: "browser", needs: Some("build"), run: interop::check_browser },

@@ -13,6 +13,8 @@ mod bench;
 mod check;
 mod fuzz;
 mod interop;
+mod languages;
+mod packaging;
 mod running;
 mod spec_map;
 mod tests_found;
