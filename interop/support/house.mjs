@@ -16,7 +16,8 @@ function fact(name) {
 export const issuer = fact('ISSUER');
 export const devicesUrl = fact('DEVICES');
 export const dataFolder = fact('DATA');
-export const ca = readFileSync(fact('CA'));
+export const caFile = fact('CA');
+export const ca = readFileSync(caFile);
 export const registry = new Registry(dataFolder);
 export const mailFolder = join(dataFolder, 'mail');
 

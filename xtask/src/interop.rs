@@ -5,11 +5,13 @@
 
 use crate::check::Outcome;
 use crate::running::Running;
-use crate::tools;
 use crate::workshop::{Failure, Workshop, succeed};
+use crate::{languages, tools};
 
 /// Clients without a browser.
 const CLIENTS: &str = "interop";
+/// Runs the programs of the guide, in the languages they are written in.
+const GUIDE: &str = "/guide.test.mjs";
 /// Journeys of a person, in Chromium.
 const BROWSER: &str = "interop/browser";
 
@@ -72,6 +74,9 @@ fn node_tests(shop: &Workshop, files: &[String]) -> Result<(), Failure> {
     let running = Running::start(&mut shop.command(&keyfob, "demo --stay --json"))?;
     let mut command = tools::with_node(shop, "node", "--test --test-concurrency=1")?;
     command.args(files).env("KEYFOB_BIN", &keyfob).env("KEYFOB_CHROMIUM", tools::CHROMIUM).env("KEYFOB_JOSE", exchange);
+    if files.iter().any(|file| file.ends_with(GUIDE)) {
+        command.env("KEYFOB_PYTHON", languages::python(shop)?).env("KEYFOB_GO", languages::go(shop)?);
+    }
     for (name, value) in running.facts() {
         command.env(name, value);
         if name == "KEYFOB_CA" {

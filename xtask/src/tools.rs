@@ -25,6 +25,8 @@ struct Part {
 enum Proof {
     Program(&'static str),
     File(&'static str),
+    /// Of Python.
+    Module(&'static str),
 }
 
 const NODE_PARTS: &[Part] =
@@ -33,6 +35,15 @@ const NODE_PARTS: &[Part] =
 const BROWSER_PARTS: &[Part] = &[
     Part { package: "chromium", proof: Proof::File(CHROMIUM) },
     Part { package: "fonts-dejavu-core", proof: Proof::File("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf") },
+];
+
+/// What programs of the guide are run with.
+const GUIDE_PARTS: &[Part] = &[Part { package: "curl", proof: Proof::Program("curl") }];
+
+/// `ensurepip` is what `python3 -m venv` wants beside the interpreter.
+const PYTHON_PARTS: &[Part] = &[
+    Part { package: "python3", proof: Proof::Program("python3") },
+    Part { package: "python3-venv", proof: Proof::Module("ensurepip") },
 ];
 
 /// What a benchmark of the whole server needs beside them.
@@ -51,7 +62,7 @@ pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
 
 /// Installs whatever is missing and says what that was.
 pub(crate) fn install(shop: &Workshop) -> Result<String, Failure> {
-    let mut fetched = system_parts(shop, &[NODE_PARTS, BROWSER_PARTS])?;
+    let mut fetched = system_parts(shop, &[NODE_PARTS, BROWSER_PARTS, PYTHON_PARTS, GUIDE_PARTS])?;
     if node(shop)?.fetched {
         fetched.push("node".to_owned());
     }
@@ -155,6 +166,11 @@ impl Proof {
         match self {
             Self::Program(name) => on_path(name),
             Self::File(path) => Path::new(path).exists(),
+            Self::Module(name) => Command::new("python3")
+                .args(["-c", &format!("import {name}")])
+                .stderr(std::process::Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success()),
         }
     }
 }
