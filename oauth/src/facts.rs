@@ -17,7 +17,7 @@ pub struct CallerFacts {
     pub tenant: Tenant,
     /// The client of that id.
     pub client: Option<Fact<Client>>,
-    /// The device of that id.
+    /// The device of that id, where there is no such client.
     pub device: Option<DeviceFacts>,
     /// Whether the assertion's `jti` was used before.
     pub assertion_used: bool,

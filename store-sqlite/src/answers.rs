@@ -1,13 +1,14 @@
 //! The store's contract, one hop per question.
 
 use core::pin::Pin;
+use std::sync::Arc;
 
 use identity::facts::{
     BondFacts, CallHomeFacts, CallHomeQuery, DeviceFacts, DeviceKey, ImportFacts, ImportKeys, MailTokenFacts,
     OwnedFacts, PasskeyFacts, PersonFacts, SessionFacts,
 };
 use identity::user::Email;
-use identity::{Anchor, BondId, Digest, Epochs, FamilyId, RecordKey, UserId};
+use identity::{Anchor, BondId, Digest, Epochs, FamilyId, RecordKey, Tenant, UserId};
 use oauth::facts::{
     AuthorizeFacts, CallerFacts, CodeFacts, PairingFacts, RefreshFacts, RegistrationFacts, RegistrationQuery,
     TradeFacts,
@@ -93,7 +94,18 @@ impl Store for SqliteStore {
     }
 
     fn load_caller(&self, query: CallerQuery) -> Answer<'_, CallerFacts> {
-        self.read(move |now| now.caller(&query))
+        let known = if query.assertion_once.is_none() { self.known.client(&query.client_id) } else { None };
+        if let Some(client) = known {
+            let tenant = Tenant::clone(&self.tenant);
+            let facts = CallerFacts { tenant, client: Some(client), device: None, assertion_used: false };
+            return Box::pin(core::future::ready(Ok(facts)));
+        }
+        let (ticket, known) = (self.known.ticket(), Arc::clone(&self.known));
+        self.read(move |now| {
+            let facts = now.caller(&query)?;
+            facts.client.iter().for_each(|client| known.keep(ticket, client));
+            Ok(facts)
+        })
     }
 
     fn load_authorize(&self, client_id: String, user: Option<UserId>) -> Answer<'_, AuthorizeFacts> {

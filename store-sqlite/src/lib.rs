@@ -9,6 +9,7 @@ mod apply;
 mod devices;
 mod fault;
 mod feed;
+mod known;
 mod layout;
 mod list;
 mod people;

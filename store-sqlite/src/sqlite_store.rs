@@ -10,6 +10,7 @@ use store::{Answer, StoreError, Waking};
 use tokio::sync::{oneshot, watch};
 
 use crate::fault::store_error;
+use crate::known::Known;
 use crate::layout;
 use crate::prune::Pruner;
 use crate::queue::Queue;
@@ -38,6 +39,7 @@ pub struct SqliteStore {
     pub(crate) tenant: Arc<Tenant>,
     writes: Arc<Queue<Job>>,
     reads: Arc<Queue<Question>>,
+    pub(crate) known: Arc<Known>,
     woken: watch::Receiver<u64>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -72,11 +74,13 @@ impl SqliteStore {
         });
         let (sender, woken) = watch::channel(0);
         let pruner = Pruner::new(settings.max_token_life);
-        let writer = Writer { db, generation, place, pruner, woken: sender };
+        let known = Arc::new(Known::default());
+        let writer = Writer { db, generation, place, pruner, known: Arc::clone(&known), woken: sender };
         let store = Self {
             tenant,
             writes: Arc::new(Queue::new(WRITES_WAITING)),
             reads: Arc::new(Queue::new(READS_WAITING)),
+            known,
             woken,
             readers: Mutex::default(),
             writer: Mutex::default(),

@@ -16,10 +16,12 @@ type Load<T> = Result<T, StoreError>;
 
 impl Snapshot<'_> {
     pub(crate) fn caller(&self, query: &CallerQuery) -> Load<CallerFacts> {
+        let client = self.by_id(&query.client_id)?;
+        let device = if client.is_some() { None } else { self.device_by_id(&query.client_id)? };
         Ok(CallerFacts {
             tenant: self.tenant(),
-            client: self.by_id(&query.client_id)?,
-            device: self.device_by_id(&query.client_id)?,
+            client,
+            device,
             assertion_used: self.used(query.assertion_once.as_deref())?,
         })
     }

@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::apply::{Place, apply};
 use crate::fault::{ends_group, store_error};
+use crate::known::{self, Known};
 use crate::plan::Plan;
 use crate::prune::{Pruner, prune};
 use crate::queue::Queue;
@@ -26,6 +27,7 @@ pub(crate) struct Writer {
     pub(crate) generation: String,
     pub(crate) place: Place,
     pub(crate) pruner: Pruner,
+    pub(crate) known: Arc<Known>,
     pub(crate) woken: watch::Sender<u64>,
 }
 
@@ -61,6 +63,7 @@ impl Writer {
         let mut outcomes = Vec::with_capacity(jobs.len());
         match self.write(jobs, &mut outcomes) {
             Ok(()) => {
+                count(&outcomes);
                 let head = self.head();
                 for outcome in outcomes {
                     // A caller that has gone away lost its answer, not its commit.
@@ -96,7 +99,7 @@ impl Writer {
     fn write(&mut self, jobs: Vec<Job>, outcomes: &mut Vec<Outcome>) -> Result<(), StoreError> {
         let group = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error);
         let mut failure = group.as_ref().err().map(again);
-        let mut dirty = false;
+        let (mut dirty, mut clients) = (false, false);
         for job in jobs {
             match job {
                 Job::Commit(plan, reply) => {
@@ -106,7 +109,10 @@ impl Writer {
                     };
                     match &result {
                         Err(CommitError::Store(error)) if ends_group(error) => failure = Some(again(error)),
-                        Ok(_) => dirty = true,
+                        Ok(_) => {
+                            dirty = true;
+                            clients |= plan.steps.iter().any(known::concerns);
+                        }
                         Err(_) => {}
                     }
                     outcomes.push(Outcome::Commit(reply, result));
@@ -125,13 +131,28 @@ impl Writer {
             (Ok(group), None) if !dirty => group.rollback().map_err(store_error),
             (Ok(group), None) => {
                 let number = i64::try_from(self.place.number).unwrap_or(i64::MAX);
-                group
+                if clients {
+                    self.known.shut();
+                }
+                let done = group
                     .prepare_cached("UPDATE head SET number = ?1, horizon = ?2, time = ?3")
                     .and_then(|mut update| update.execute((number, self.place.horizon, self.place.time)))
-                    .map_err(store_error)?;
-                group.commit().map_err(store_error)
+                    .and_then(|_| group.commit());
+                if clients {
+                    self.known.open();
+                }
+                done.map_err(store_error)
             }
         }
+    }
+}
+
+/// How many commits shared how many fsyncs.
+fn count(outcomes: &[Outcome]) {
+    let kept = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Commit(_, Ok(_)))).count();
+    if kept > 0 {
+        metrics::counter!("keyfob_store_groups_total").increment(1);
+        metrics::counter!("keyfob_store_commits_total").increment(kept as u64);
     }
 }
 

@@ -43,6 +43,8 @@ fn install() -> Result<Metrics, String> {
     describe_histogram!(SECONDS, Unit::Seconds, "Time to the head of the answer, by listener and route.");
     describe_gauge!(CONNECTIONS, "Connections open after their handshake, by listener.");
     describe_counter!(REFUSED, "Connections closed before HTTP began, by listener and cause.");
+    describe_counter!("keyfob_store_commits_total", "Commits made durable by the embedded store.");
+    describe_counter!("keyfob_store_groups_total", "Groups of commits that shared one fsync.");
     Ok(Metrics(handle))
 }
 
