@@ -4,12 +4,15 @@
 use std::collections::HashMap;
 
 use identity::{AnchorKind, Epoch, Epochs, Event, Raise, RecordKey};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
-use store::{CommitError, Committed, Conflict, Cursor, Raised, StoreError};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, params};
+use store::{CommitError, Committed, Conflict, Cursor, Raised};
 
 use crate::fault::store_error;
+use crate::pack;
 use crate::plan::{Plan, Step};
+use crate::row::Row;
 use crate::table::{Table, unique_name};
+use crate::words::Words;
 
 /// What of the head row a commit moves.
 #[derive(Debug, Clone, Copy)]
@@ -21,12 +24,7 @@ pub(crate) struct Place {
 
 /// Applies one commit. `place` is moved; on an error it is for the caller to
 /// put it back.
-pub(crate) fn apply(
-    db: &Connection,
-    generation: &str,
-    place: &mut Place,
-    plan: &Plan,
-) -> Result<Committed, CommitError> {
+pub(crate) fn apply(db: &Connection, words: &Words, place: &mut Place, plan: &Plan) -> Result<Committed, CommitError> {
     for (guard, table) in &plan.guards {
         if version(db, table, &guard.key.id)? != guard.version {
             return Err(conflict(table, &guard.key.id));
@@ -39,8 +37,8 @@ pub(crate) fn apply(
         step.take(change)?;
     }
     let raised = step.raised;
-    append(db, generation, place, &plan.events, &raised)?;
-    let cursor = (!plan.events.is_empty()).then(|| Cursor { generation: generation.to_owned(), number });
+    append(db, words, place, &plan.events, &raised)?;
+    let cursor = (!plan.events.is_empty()).then(|| Cursor { generation: words.generation().to_owned(), number });
     Ok(Committed { raised, cursor })
 }
 
@@ -57,9 +55,24 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// Id, body, then the table's own columns.
+pub(crate) fn insert(table: &Table) -> String {
+    let names: String = table.columns.iter().map(|column| format!(", {}", column.name)).collect();
+    let values: String = (0..table.columns.len()).map(|at| format!(", ?{}", at + 3)).collect();
+    format!("INSERT INTO {} (id, body{names}) VALUES (?1, ?2{values})", table.name)
+}
+
+/// The same, then the version it must have.
+fn update(table: &Table) -> String {
+    let own: String = (3..).zip(table.columns).map(|(at, column)| format!(", {} = ?{at}", column.name)).collect();
+    let version = table.columns.len() + 3;
+    let name = table.name;
+    format!("UPDATE {name} SET version = version + 1, body = ?2{own} WHERE id = ?1 AND version = ?{version}")
+}
+
 fn version(db: &Connection, table: &Table, id: &str) -> Result<u64, CommitError> {
     let mut query = db.prepare_cached(&format!("SELECT version FROM {} WHERE id = ?1", table.name)).map_err(sql)?;
-    let found: Option<i64> = query.query_row([id], |row| row.get(0)).optional().map_err(sql)?;
+    let found: Option<i64> = query.query_row([table.key(id)], |row| row.get(0)).optional().map_err(sql)?;
     Ok(found.map_or(0, i64::unsigned_abs))
 }
 
@@ -78,7 +91,7 @@ struct Stepper<'a> {
 impl Stepper<'_> {
     fn take(&mut self, step: &Step) -> Result<(), CommitError> {
         match step {
-            Step::Write { table, id, version, body } => self.write(table, id, *version, body),
+            Step::Write { table, id, version, row } => self.write(table, id, *version, row),
             Step::Touch { table, id, version } => {
                 let expected = self.expected(table, id, *version);
                 let text = format!("UPDATE {} SET version = version + 1 WHERE id = ?1 AND version = ?2", table.name);
@@ -105,20 +118,22 @@ impl Stepper<'_> {
     }
 
     fn one(&self, text: &str, table: &Table, id: &str, version: i64) -> Result<(), CommitError> {
-        let changed = self.db.prepare_cached(text).map_err(sql)?.execute(params![id, version]).map_err(sql)?;
+        let changed =
+            self.db.prepare_cached(text).map_err(sql)?.execute(params![table.key(id), version]).map_err(sql)?;
         if changed == 1 { Ok(()) } else { Err(conflict(table, id)) }
     }
 
-    fn write(&self, table: &Table, id: &str, version: u64, body: &str) -> Result<(), CommitError> {
-        let written = if version == 0 {
-            let text = format!("INSERT INTO {} (id, body) VALUES (?1, ?2)", table.name);
-            self.db.prepare_cached(&text).map_err(sql)?.execute(params![id, body])
+    fn write(&self, table: &Table, id: &str, version: u64, row: &Row) -> Result<(), CommitError> {
+        let (key, expected) = (table.key(id), self.expected(table, id, version));
+        let mut values: Vec<&dyn ToSql> = vec![&key, &row.body];
+        values.extend(row.columns.iter().map(|value| value as &dyn ToSql));
+        let text = if version == 0 {
+            insert(table)
         } else {
-            let name = table.name;
-            let text = format!("UPDATE {name} SET version = version + 1, body = ?2 WHERE id = ?1 AND version = ?3");
-            let expected = self.expected(table, id, version);
-            self.db.prepare_cached(&text).map_err(sql)?.execute(params![id, body, expected])
+            values.push(&expected);
+            update(table)
         };
+        let written = self.db.prepare_cached(&text).map_err(sql)?.execute(values.as_slice());
         match written {
             Ok(1) => self.live_user_code(table, id),
             Ok(_) => Err(conflict(table, id)),
@@ -163,7 +178,7 @@ impl Stepper<'_> {
             let text =
                 format!("UPDATE {} SET version = version + 1, epoch = ?2, end_epoch = ?3 WHERE id = ?1", table.name);
             let mut update = self.db.prepare_cached(&text).map_err(sql)?;
-            update.execute(params![raise.anchor.id, epoch, end_epoch]).map_err(sql)?;
+            update.execute(params![table.key(&raise.anchor.id), epoch, end_epoch]).map_err(sql)?;
             self.count(table, &raise.anchor.id);
         }
         self.db
@@ -241,7 +256,7 @@ fn refused(error: rusqlite::Error, table: &Table, id: &str) -> CommitError {
 
 fn record_epochs(db: &Connection, table: &Table, id: &str) -> Result<Option<Epochs>, CommitError> {
     db.prepare_cached(&format!("SELECT epoch, end_epoch FROM {} WHERE id = ?1", table.name))
-        .and_then(|mut query| query.query_row([id], epochs_of).optional())
+        .and_then(|mut query| query.query_row([table.key(id)], epochs_of).optional())
         .map_err(sql)
 }
 
@@ -260,7 +275,7 @@ fn epochs_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Epochs> {
 /// Numbers are given inside the commit; the last event tells all that was raised.
 fn append(
     db: &Connection,
-    generation: &str,
+    words: &Words,
     place: &mut Place,
     events: &[Event],
     raised: &[Raised],
@@ -275,21 +290,18 @@ fn append(
             let list = raised.iter().map(|it| it.anchor.clone().at(it.epoch).to_string());
             data.insert("raised".to_owned(), list.collect());
         }
-        let data = serde_json::to_string(&data)
-            .map_err(|error| StoreError::Misuse(format!("an event cannot be kept: {error}")))?;
-        let era: String = generation.chars().take(10).collect();
         db.prepare_cached(
-            "INSERT INTO event (number, id, kind, subject, time, raises, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO event (number, era, kind, subject, time, raises, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )
         .map_err(sql)?
         .execute(params![
             signed(place.number),
-            format!("evt_{era}{}", place.number),
-            event.kind.as_str(),
-            event.subject,
+            words.era(),
+            words.kind(event.kind),
+            pack::name(&event.subject),
             place.time,
             tells,
-            data
+            pack::pack(&data)
         ])
         .map_err(sql)?;
     }

@@ -2,8 +2,10 @@
 
 use identity::facts::{CallHomeFacts, CallHomeQuery, DeviceFacts, DeviceKey, ImportFacts, ImportKeys, OwnedFacts};
 use identity::{Asset, Credential, Device, DeviceSession, Fact, Product, TrustAnchor};
+use rusqlite::params;
 use store::StoreError;
 
+use crate::pack::name;
 use crate::snapshot::Snapshot;
 
 type Load<T> = Result<T, StoreError>;
@@ -12,7 +14,7 @@ impl Snapshot<'_> {
     pub(crate) fn device_facts(&self, device: Fact<Device>) -> Load<DeviceFacts> {
         let product = self.by_id(device.product.as_str())?;
         let product = product.ok_or_else(|| StoreError::Corrupt(format!("device {} has no product", device.id)))?;
-        let credentials = self.all("device = ?1 ORDER BY id", [device.id.as_str()])?;
+        let credentials = self.all("device = ?1 ORDER BY id", [name(device.id.as_str())])?;
         Ok(DeviceFacts { device, product, credentials })
     }
 
@@ -43,7 +45,7 @@ impl Snapshot<'_> {
             DeviceKey::Mac(mac) => self.one("mac = ?1", [mac]),
             DeviceKey::Serial { model, serial } => self.device_by_serial(model.as_deref(), serial),
             DeviceKey::CertificateThumbprint(thumbprint) => {
-                self.device_of(self.one("certificate_thumbprint = ?1", [thumbprint])?)
+                self.device_of(self.one("certificate_thumbprint = ?1", [name(thumbprint)])?)
             }
             DeviceKey::KeyThumbprint(thumbprint) => self.device_of(self.credential_by_key(thumbprint)?),
         }
@@ -57,11 +59,15 @@ impl Snapshot<'_> {
             return Ok(if found.len() == 1 { found.pop() } else { None });
         };
         let product: Option<Fact<Product>> = self.one("model = ?1", [model])?;
-        product.map_or(Ok(None), |product| self.one("serial = ?1 AND product = ?2", [serial, product.id.as_str()]))
+        product.map_or(Ok(None), |product| self.by_serial(&product, serial))
+    }
+
+    fn by_serial(&self, product: &Product, serial: &str) -> Load<Option<Fact<Device>>> {
+        self.one("serial = ?1 AND product = ?2", params![serial, name(product.id.as_str())])
     }
 
     pub(crate) fn credential_by_key(&self, thumbprint: &str) -> Load<Option<Fact<Credential>>> {
-        self.one("key_thumbprint = ?1", [thumbprint])
+        self.one("key_thumbprint = ?1", [name(thumbprint)])
     }
 
     pub(crate) fn device_of(&self, credential: Option<Fact<Credential>>) -> Load<Option<Fact<Device>>> {
@@ -71,7 +77,7 @@ impl Snapshot<'_> {
     pub(crate) fn call_home(&self, query: &CallHomeQuery) -> Load<CallHomeFacts> {
         let credential = match (self.credential_by_key(&query.key_thumbprint)?, &query.certificate) {
             (None, Some((issuer, serial))) => {
-                self.one("certificate_serial = ?1 AND certificate_issuer = ?2", [serial, issuer])?
+                self.one("certificate_serial = ?1 AND certificate_issuer = ?2", [name(serial), name(issuer)])?
             }
             (found, _) => found,
         };
@@ -91,9 +97,7 @@ impl Snapshot<'_> {
     pub(crate) fn import(&self, line: &ImportKeys) -> Load<ImportFacts> {
         let product: Option<Fact<Product>> = self.one("model = ?1", [&line.model])?;
         let by_serial = match (&product, &line.serial) {
-            (Some(product), Some(serial)) => {
-                self.one("serial = ?1 AND product = ?2", [serial.as_str(), product.id.as_str()])?
-            }
+            (Some(product), Some(serial)) => self.by_serial(product, serial)?,
             _ => None,
         };
         let by_external_id = line.external_id.as_ref().map_or(Ok(None), |id| self.one("external_id = ?1", [id]))?;

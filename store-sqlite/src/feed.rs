@@ -1,11 +1,14 @@
 //! Reading the log of events and the raises that are kept.
 
-use identity::{Anchor, AnchorKind, EventKind};
+use identity::{Anchor, AnchorKind};
 use rusqlite::{Row, params};
+use serde_json::Value;
 use store::{EventPage, EventQuery, Head, Raised, StoreError, StoredEvent};
 
 use crate::fault::store_error;
+use crate::pack;
 use crate::snapshot::Snapshot;
+use crate::words::Words;
 
 impl Snapshot<'_> {
     pub(crate) fn raises(&self) -> Result<(Head, Vec<Raised>), StoreError> {
@@ -26,8 +29,8 @@ impl Snapshot<'_> {
         let head = self.head()?;
         let limit = query.limit.clamp(1, 1_000);
         let kinds = (!query.kinds.is_empty())
-            .then(|| query.kinds.iter().map(|kind| kind.as_str()).collect::<serde_json::Value>().to_string());
-        let mut text = "SELECT number, id, kind, subject, time, data FROM event WHERE number > ?1".to_owned();
+            .then(|| query.kinds.iter().map(|kind| self.words.kind(*kind)).collect::<serde_json::Value>().to_string());
+        let mut text = "SELECT number, era, kind, subject, time, data FROM event WHERE number > ?1".to_owned();
         text.push_str(if kinds.is_some() {
             " AND kind IN (SELECT value FROM json_each(?2))"
         } else {
@@ -38,12 +41,15 @@ impl Snapshot<'_> {
             text.push_str(" AND raises = 1");
         }
         text.push_str(" ORDER BY number LIMIT ?4");
+        let subject = query.subject.as_deref().map(pack::name);
         let after = i64::try_from(query.after).unwrap_or(i64::MAX);
         let mut select = self.db.prepare_cached(&text).map_err(store_error)?;
-        let rows = select.query_map(params![after, kinds, query.subject, limit + 1], event).map_err(store_error)?;
+        let rows = select
+            .query_map(params![after, kinds, subject, limit + 1], |row| event(self.words, row))
+            .map_err(store_error)?;
         let mut events: Vec<StoredEvent> = rows
             .map(|row| {
-                row.map_err(store_error)?.ok_or_else(|| StoreError::Corrupt("an event of an unknown kind".to_owned()))
+                row.map_err(store_error)?.ok_or_else(|| StoreError::Corrupt("an event that cannot be read".to_owned()))
             })
             .collect::<Result<_, _>>()?;
         let limit = usize::try_from(limit).unwrap_or(1_000);
@@ -71,15 +77,18 @@ fn raised(row: &Row<'_>) -> rusqlite::Result<Option<Raised>> {
     }))
 }
 
-fn event(row: &Row<'_>) -> rusqlite::Result<Option<StoredEvent>> {
-    let number: i64 = row.get(0)?;
-    let Some(kind) = EventKind::parse(row.get_ref(2)?.as_str()?) else { return Ok(None) };
-    Ok(Some(StoredEvent {
-        number: number.unsigned_abs(),
-        id: row.get(1)?,
-        kind,
-        subject: row.get(3)?,
-        time: row.get(4)?,
-        data: row.get(5)?,
-    }))
+/// `None` for what was never written so.
+fn event(words: &Words, row: &Row<'_>) -> rusqlite::Result<Option<StoredEvent>> {
+    let number = row.get::<_, i64>(0)?.unsigned_abs();
+    let read = || {
+        Some(StoredEvent {
+            number,
+            id: words.event_id(row.get(1).ok()?, number)?,
+            kind: words.event_kind(row.get(2).ok()?)?,
+            subject: pack::name_text(row.get_ref(3).ok()?)?,
+            time: row.get(4).ok()?,
+            data: Value::Object(pack::unpack(row.get_ref(5).ok()?.as_blob().ok()?)?).to_string(),
+        })
+    };
+    Ok(read())
 }

@@ -3,6 +3,8 @@
 //! Owns what a fresh file holds, and that a file of a newer program is left as
 //! it is. Applied migrations are never edited.
 
+mod repack;
+
 use std::path::Path;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -11,8 +13,9 @@ use store::StoreError;
 
 use crate::apply::Place;
 use crate::fault::store_error;
+use crate::words::Words;
 
-const MIGRATIONS: [&str; 1] = [include_str!("layout/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("layout/0001.sql"), include_str!("layout/0002.sql")];
 
 /// "KEYF": tells our files from those of others.
 const APPLICATION: i32 = 0x4b45_5946;
@@ -46,8 +49,8 @@ fn layout_of(db: &Connection) -> Result<u32, StoreError> {
 }
 
 /// Brings the file to the newest layout, each step whole or not at all, and
-/// answers its generation with the place it stands at.
-pub(crate) fn migrate(db: &mut Connection) -> Result<(String, Place), StoreError> {
+/// answers its words with the place it stands at.
+pub(crate) fn migrate(db: &mut Connection) -> Result<(Words, Place), StoreError> {
     let found = layout_of(db)?;
     for (number, text) in (1..).zip(MIGRATIONS).skip_while(|(number, _)| *number <= found) {
         let step = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
@@ -64,13 +67,22 @@ pub(crate) fn migrate(db: &mut Connection) -> Result<(String, Place), StoreError
             )
             .map_err(store_error)?;
         }
+        if number == 2 {
+            repack::repack(&step)?;
+            step.execute_batch(include_str!("layout/0002_after.sql")).map_err(store_error)?;
+        }
         step.pragma_update(None, "application_id", APPLICATION).map_err(store_error)?;
         step.pragma_update(None, "user_version", number).map_err(store_error)?;
         step.commit().map_err(store_error)?;
     }
-    db.query_row("SELECT generation, number, horizon, time FROM head", [], |row| {
+    let read = |row: &rusqlite::Row<'_>| {
         let number: i64 = row.get(1)?;
         Ok((row.get(0)?, Place { number: number.unsigned_abs(), horizon: row.get(2)?, time: row.get(3)? }))
-    })
-    .map_err(store_error)
+    };
+    let head = db.query_row("SELECT generation, number, horizon, time FROM head", [], read);
+    let (generation, place) = head.map_err(store_error)?;
+    let adding = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+    let words = Words::load(&adding, generation).map_err(store_error)?;
+    adding.commit().map_err(store_error)?;
+    Ok((words, place))
 }

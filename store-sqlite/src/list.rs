@@ -1,12 +1,16 @@
 //! A filter as SQL: fields and values are bound, the shape alone is text, and
 //! that text is of this crate. What a comparison means is the contract's.
 
-use rusqlite::types::Value as Sql;
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::types::{Type, Value as Sql};
 use serde_json::Value;
 use store::{Condition, Filter, ListQuery, Operator, Page, StoreError};
 
 use crate::fault::store_error;
-use crate::snapshot::{COLUMNS, Snapshot, stored};
+use crate::pack;
+use crate::row::{members, stored};
+use crate::snapshot::Snapshot;
 use crate::table::Table;
 
 /// Deeper filters are refused.
@@ -17,10 +21,10 @@ impl Snapshot<'_> {
         let table = Table::of(query.kind)?;
         let limit = usize::try_from(query.limit.clamp(1, 1_000)).unwrap_or(1_000);
         let mut build = Build { table, values: Vec::new() };
-        let mut text = format!("SELECT {COLUMNS} FROM {} WHERE ", table.name);
+        let mut text = format!("SELECT {} FROM {} WHERE ", table.read(), table.name);
         match &query.after {
             Some(after) => {
-                let after = build.bind(Sql::Text(after.clone()));
+                let after = build.bind(table.key(after));
                 text.push_str(&format!("id > {after}"));
             }
             None => text.push('1'),
@@ -41,6 +45,20 @@ impl Snapshot<'_> {
         let next = if more { items.last().map(|item| item.id.clone()) } else { None };
         Ok(Page { items, next })
     }
+}
+
+/// The function of SQL that gives the JSON of a packed row.
+const RECORD: &str = "keyfob_record";
+
+/// Teaches a connection to read packed rows.
+pub(crate) fn teach(db: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
+    db.create_scalar_function(RECORD, -1, flags, |context| {
+        let table = context.get_raw(0).as_str().ok().and_then(Table::named);
+        let table = table.ok_or(rusqlite::Error::InvalidFunctionParameterType(0, Type::Text))?;
+        let members = members(table, context.get_raw(1), context.get_raw(2), |at| Ok(context.get_raw(3 + at)))?;
+        Ok(Value::Object(members).to_string())
+    })
 }
 
 struct Build {
@@ -81,22 +99,51 @@ impl Build {
             return Ok(format!("(NOT {})", self.condition(&equal)?));
         }
         let columns = core::iter::once("id").chain(self.table.text_columns.iter().copied());
+        let columns = columns.filter(|_| !self.table.is_packed());
+        let own = self.table.columns.iter().filter(|column| !column.packed && column.within.is_none());
+        let columns = columns.chain(own.map(|column| column.name));
         if let Some(column) = columns.into_iter().find(|column| *column == self.name(condition)) {
             return Ok(self.column(column, condition));
         }
+        if let Some(test) = self.packed_column(condition) {
+            return Ok(test);
+        }
+        let body = self.record();
         let path = self.bind(Sql::Text(format!("$.{}", condition.field)));
         let equal_null = condition.operator == Operator::Equal && condition.value.is_null();
         if condition.operator == Operator::Present || equal_null {
             let is = if equal_null { "=" } else { "<>" };
-            return Ok(format!("(ifnull(json_type(body, {path}), 'null') {is} 'null')"));
+            return Ok(format!("(ifnull(json_type({body}, {path}), 'null') {is} 'null')"));
         }
         let Some((kind, value)) = typed(&condition.value) else { return Ok("0".to_owned()) };
         let value = self.bind(value);
         let Some(test) = comparison("part.value", condition, &value) else { return Ok("0".to_owned()) };
         Ok(format!(
-            "(ifnull(json_type(body, {path}), '') <> 'object' AND EXISTS \
-             (SELECT 1 FROM json_each(body, {path}) part WHERE {kind} AND {test}))"
+            "(ifnull(json_type({body}, {path}), '') <> 'object' AND EXISTS \
+             (SELECT 1 FROM json_each({body}, {path}) part WHERE {kind} AND {test}))"
         ))
+    }
+
+    /// Names kept as bytes can be asked for whole; all else reads the record.
+    fn packed_column(&mut self, condition: &Condition) -> Option<String> {
+        let (Operator::Equal, Value::String(text)) = (condition.operator, &condition.value) else { return None };
+        let named = |column: &&crate::table::Column| column.packed && column.within.is_none();
+        let own = self.table.columns.iter().filter(named).map(|column| column.name);
+        let id = self.table.is_packed().then_some("id");
+        let column = id.into_iter().chain(own).find(|column| *column == self.name(condition))?;
+        let value = self.bind(pack::name(text));
+        Some(format!("({column} IS NOT NULL AND {column} = {value})"))
+    }
+
+    /// The record as JSON.
+    fn record(&self) -> String {
+        if !self.table.is_packed() {
+            return "body".to_owned();
+        }
+        let name = self.table.name;
+        // `json_each` has an `id` too.
+        let own: String = self.table.columns.iter().map(|column| format!(", {name}.{}", column.name)).collect();
+        format!("{RECORD}('{name}', {name}.id, {name}.body{own})")
     }
 
     /// A record's id is a column, whatever the record calls it.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use store::{Change, Commit, StoreError};
 
+use crate::row::Row;
 use crate::table::Table;
 
 pub(crate) struct Plan {
@@ -16,7 +17,7 @@ pub(crate) struct Plan {
 }
 
 pub(crate) enum Step {
-    Write { table: &'static Table, id: String, version: u64, body: String },
+    Write { table: &'static Table, id: String, version: u64, row: Row },
     Touch { table: &'static Table, id: String, version: u64 },
     Erase { table: &'static Table, id: String, version: u64 },
     Raise(Raise),
@@ -93,13 +94,10 @@ fn write<T: Record + Serialize>(write: &Write<T>) -> Result<Step, StoreError> {
     let Kind(name) = T::KIND;
     let table = Table::of(T::KIND)?;
     let unfit = |why: &str| StoreError::Misuse(format!("a {name} cannot be kept: {why}"));
-    let body = match serde_json::to_value(&write.record) {
-        Ok(Value::Object(mut members)) => {
-            members.remove(table.id);
-            serde_json::to_string(&members).map_err(|error| unfit(&error.to_string()))?
-        }
+    let row = match serde_json::to_value(&write.record) {
+        Ok(Value::Object(members)) => Row::of(table, members).map_err(|error| unfit(&error.to_string()))?,
         Ok(_) => return Err(unfit("it is no JSON object")),
         Err(error) => return Err(unfit(&error.to_string())),
     };
-    Ok(Step::Write { table, id: write.record.id().to_owned(), version: write.version, body })
+    Ok(Step::Write { table, id: write.record.id().to_owned(), version: write.version, row })
 }

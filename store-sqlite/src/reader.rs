@@ -34,6 +34,7 @@ impl Reader {
             .map_err(store_error)?;
         db.busy_timeout(core::time::Duration::from_secs(5)).map_err(store_error)?;
         db.set_prepared_statement_cache_capacity(128);
+        crate::list::teach(&db).map_err(store_error)?;
         let spans = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&spans);
         let too_long = move || counter.fetch_add(1, Ordering::Relaxed) >= SPANS;

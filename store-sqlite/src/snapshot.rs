@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use identity::{Anchor, AnchorKind, Epochs, Fact, Record, Tenant};
-use rusqlite::{Connection, OptionalExtension, Params, Row, StatementStatus, ToSql};
+use rusqlite::{Connection, OptionalExtension, Params, StatementStatus, ToSql};
 use serde::de::DeserializeOwned;
 use store::{Head, StoreError, Stored};
 
 use crate::apply::raised_epochs;
 use crate::fault::store_error;
+use crate::row::{self, epochs};
 use crate::table::Table;
-
-pub(crate) const COLUMNS: &str = "id, version, epoch, end_epoch, body";
+use crate::words::Words;
 
 /// One moment of the store.
 pub(crate) struct Snapshot<'a> {
     pub(crate) db: &'a Connection,
     pub(crate) tenant: &'a Arc<Tenant>,
+    pub(crate) words: &'a Words,
 }
 
 type Load<T> = Result<T, StoreError>;
@@ -45,13 +46,13 @@ impl Snapshot<'_> {
 
     /// One record as it is kept.
     pub(crate) fn stored(&self, table: &Table, id: &str) -> Load<Option<Stored>> {
-        let text = format!("SELECT {COLUMNS} FROM {} WHERE id = ?1", table.name);
+        let text = format!("SELECT {} FROM {} WHERE id = ?1", table.read(), table.name);
         let mut query = self.db.prepare_cached(&text).map_err(store_error)?;
-        query.query_row([id], |row| stored(table, row)).optional().map_err(store_error)
+        query.query_row([table.key(id)], |row| row::stored(table, row)).optional().map_err(store_error)
     }
 
     pub(crate) fn by_id<T: Record + DeserializeOwned>(&self, id: &str) -> Load<Option<Fact<T>>> {
-        self.stored(Table::of(T::KIND)?, id)?.map(Stored::parse).transpose()
+        self.one("id = ?1", [Table::of(T::KIND)?.key(id)])
     }
 
     pub(crate) fn by_some_id<T: Record + DeserializeOwned>(&self, id: Option<&str>) -> Load<Option<Fact<T>>> {
@@ -62,10 +63,12 @@ impl Snapshot<'_> {
     /// this crate, never of a request.
     pub(crate) fn all<T: Record + DeserializeOwned>(&self, condition: &str, values: impl Params) -> Load<Vec<Fact<T>>> {
         let table = Table::of(T::KIND)?;
-        let text = format!("SELECT {COLUMNS} FROM {} WHERE {condition}", table.name);
+        let text = format!("SELECT {} FROM {} WHERE {condition}", table.read(), table.name);
         let mut query = self.db.prepare_cached(&text).map_err(store_error)?;
-        let rows = query.query_map(values, |row| stored(table, row)).map_err(store_error)?;
-        let found = rows.map(|row| row.map_err(store_error)?.parse()).collect();
+        let found = {
+            let rows = query.query_map(values, |row| Ok(row::fact(table, row))).map_err(store_error)?;
+            rows.map(|row| row.map_err(store_error)?).collect()
+        };
         debug_assert_eq!(query.reset_status(StatementStatus::FullscanStep), 0, "no index serves: {text}");
         found
     }
@@ -83,8 +86,11 @@ impl Snapshot<'_> {
         &self,
         ids: impl IntoIterator<Item = &'i str>,
     ) -> Load<Vec<Fact<T>>> {
-        let list = id_list(ids);
-        self.all("id IN (SELECT value FROM json_each(?1)) ORDER BY id", [list])
+        if !Table::of(T::KIND)?.is_packed() {
+            return self.all("id IN (SELECT value FROM json_each(?1)) ORDER BY id", [id_list(ids)]);
+        }
+        let ids: BTreeSet<&str> = ids.into_iter().collect();
+        ids.into_iter().filter_map(|id| self.by_id(id).transpose()).collect()
     }
 
     pub(crate) fn exists(&self, query: &str, value: &dyn ToSql) -> Load<bool> {
@@ -102,7 +108,7 @@ impl Snapshot<'_> {
         if let Some(table) = Table::of_anchor(anchor) {
             let text = format!("SELECT epoch, end_epoch FROM {} WHERE id = ?1", table.name);
             let mut query = self.db.prepare_cached(&text).map_err(store_error)?;
-            return query.query_row([&anchor.id], |row| epochs(row, 0)).optional().map_err(store_error);
+            return query.query_row([table.key(&anchor.id)], |row| epochs(row, 0)).optional().map_err(store_error);
         }
         match anchor.kind {
             AnchorKind::Tenant if anchor.id == self.tenant.generation => Ok(Some(Epochs::default())),
@@ -122,20 +128,4 @@ impl Snapshot<'_> {
 pub(crate) fn id_list<'i>(ids: impl IntoIterator<Item = &'i str>) -> String {
     let ids: BTreeSet<&str> = ids.into_iter().collect();
     serde_json::Value::from_iter(ids).to_string()
-}
-
-fn epochs(row: &Row<'_>, first: usize) -> rusqlite::Result<Epochs> {
-    let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
-    Ok(Epochs { epoch: number(first)?, end_epoch: number(first + 1)? })
-}
-
-/// A row of [`COLUMNS`]; the id goes back to where the writer took it out.
-pub(crate) fn stored(table: &Table, row: &Row<'_>) -> rusqlite::Result<Stored> {
-    let id: String = row.get(0)?;
-    let version: i64 = row.get(1)?;
-    let kept = row.get_ref(4)?.as_str()?;
-    let rest = kept.strip_prefix('{').unwrap_or(kept);
-    let comma = if rest == "}" { "" } else { "," };
-    let body = format!("{{\"{}\":{}{comma}{rest}", table.id, serde_json::Value::from(id.as_str()));
-    Ok(Stored { id, version: version.unsigned_abs(), epochs: epochs(row, 2)?, body })
 }

@@ -16,6 +16,7 @@ use crate::prune::Pruner;
 use crate::queue::Queue;
 use crate::reader::{Question, Reader};
 use crate::snapshot::Snapshot;
+use crate::words::Words;
 use crate::writer::{Job, Writer};
 
 /// Beyond these, askers are refused instead of kept waiting.
@@ -40,6 +41,7 @@ pub struct SqliteStore {
     writes: Arc<Queue<Job>>,
     reads: Arc<Queue<Question>>,
     pub(crate) known: Arc<Known>,
+    words: Arc<Words>,
     woken: watch::Receiver<u64>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -65,22 +67,24 @@ impl SqliteStore {
              PRAGMA wal_autocheckpoint = 4000; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;",
         )
         .map_err(store_error)?;
-        let (generation, place) = layout::migrate(&mut db)?;
+        let (words, place) = layout::migrate(&mut db)?;
+        let words = Arc::new(words);
         let tenant = Arc::new(Tenant {
             issuer: settings.issuer,
             device_url: settings.device_url,
-            generation: generation.clone(),
+            generation: words.generation().to_owned(),
             max_token_life: settings.max_token_life,
         });
         let (sender, woken) = watch::channel(0);
         let pruner = Pruner::new(settings.max_token_life);
         let known = Arc::new(Known::default());
-        let writer = Writer { db, generation, place, pruner, known: Arc::clone(&known), woken: sender };
+        let writer = Writer { db, words: Arc::clone(&words), place, pruner, known: Arc::clone(&known), woken: sender };
         let store = Self {
             tenant,
             writes: Arc::new(Queue::new(WRITES_WAITING)),
             reads: Arc::new(Queue::new(READS_WAITING)),
             known,
+            words,
             woken,
             readers: Mutex::default(),
             writer: Mutex::default(),
@@ -128,9 +132,9 @@ impl SqliteStore {
         load: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
         let (reply, answer) = oneshot::channel();
-        let tenant = Arc::clone(&self.tenant);
+        let (tenant, words) = (Arc::clone(&self.tenant), Arc::clone(&self.words));
         let question: Question = Box::new(move |db| {
-            let result = db.and_then(|db| load(&Snapshot { db, tenant: &tenant }));
+            let result = db.and_then(|db| load(&Snapshot { db, tenant: &tenant, words: &words }));
             // Nobody waits any more: the answer is not needed.
             let _ = reply.send(result);
         });

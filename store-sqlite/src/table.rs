@@ -1,7 +1,11 @@
-//! Which kinds of records there are, and what their unique names are called.
+//! Which kinds of records there are, how each is kept, and what their unique
+//! names are called.
 
 use identity::{Anchor, AnchorKind, Kind};
+use rusqlite::types::Value as Sql;
 use store::StoreError;
+
+use crate::pack;
 
 /// A table of records: its name is that of the kind, never text from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,17 +15,57 @@ pub(crate) struct Table {
     pub(crate) id: &'static str,
     /// Columns that a list can compare without reading the body.
     pub(crate) text_columns: &'static [&'static str],
+    /// Of a packed table: members that stand in columns of their own instead of
+    /// in the body, which is packed as well.
+    pub(crate) columns: &'static [Column],
+}
+
+/// A member of a record in a column of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    /// The member of the record it is in, where it is not a member itself.
+    pub(crate) within: Option<&'static str>,
+    pub(crate) member: &'static str,
+    /// An id or a digest, kept as bytes.
+    pub(crate) packed: bool,
+}
+
+const fn plain(name: &'static str) -> Column {
+    Column { name, within: None, member: name, packed: false }
+}
+
+const fn packed(name: &'static str) -> Column {
+    Column { name, within: None, member: name, packed: true }
+}
+
+const fn of_certificate(name: &'static str, member: &'static str) -> Column {
+    Column { name, within: Some("certificate"), member, packed: true }
 }
 
 const fn table(name: &'static str, text_columns: &'static [&'static str]) -> Table {
-    Table { name, id: "id", text_columns }
+    Table { name, id: "id", text_columns, columns: &[] }
 }
+
+const fn packed_table(name: &'static str, columns: &'static [Column]) -> Table {
+    Table { name, id: "id", text_columns: &[], columns }
+}
+
+const DEVICE: &[Column] = &[packed("product"), plain("serial"), plain("mac"), plain("external_id")];
+
+const CREDENTIAL: &[Column] = &[
+    packed("device"),
+    packed("key_thumbprint"),
+    of_certificate("certificate_thumbprint", "thumbprint"),
+    of_certificate("certificate_serial", "serial"),
+    of_certificate("certificate_issuer", "issuer"),
+];
 
 const TABLES: [Table; 19] = [
     table("product", &["model"]),
     table("trust_anchor", &["product", "thumbprint"]),
-    table("device", &["product", "serial", "mac", "external_id"]),
-    table("credential", &["device", "key_thumbprint"]),
+    packed_table("device", DEVICE),
+    packed_table("credential", CREDENTIAL),
     table("account", &["external_id"]),
     table("user", &["email"]),
     table("passkey", &["user", "credential_id"]),
@@ -36,16 +80,18 @@ const TABLES: [Table; 19] = [
     table("authorization_code", &["family"]),
     table("token_family", &["user", "session", "device", "asset", "bond"]),
     table("pairing", &["user_code"]),
-    Table { name: "signing_key", id: "kid", text_columns: &[] },
+    Table { name: "signing_key", id: "kid", text_columns: &[], columns: &[] },
 ];
 
 impl Table {
     /// The table of a kind.
-    pub(crate) fn of(kind: Kind) -> Result<&'static Self, StoreError> {
-        TABLES
-            .iter()
-            .find(|table| table.name == kind.0)
-            .ok_or_else(|| StoreError::Misuse(format!("there is no kind of record `{}`", kind.0)))
+    pub(crate) fn of(Kind(name): Kind) -> Result<&'static Self, StoreError> {
+        Self::named(name).ok_or_else(|| StoreError::Misuse(format!("there is no kind of record `{name}`")))
+    }
+
+    /// The table of this name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        TABLES.iter().find(|table| table.name == name)
     }
 
     /// Where the record behind an anchor is kept; a tenant, a ruleset and a
@@ -67,7 +113,23 @@ impl Table {
             AnchorKind::Family => "token_family",
             AnchorKind::Tenant | AnchorKind::Ruleset | AnchorKind::Token => return None,
         };
-        TABLES.iter().find(|table| table.name == name)
+        Self::named(name)
+    }
+
+    /// Whether its rows are kept packed.
+    pub(crate) fn is_packed(&self) -> bool {
+        !self.columns.is_empty()
+    }
+
+    /// An id as it stands in this table.
+    pub(crate) fn key(&self, id: &str) -> Sql {
+        if self.is_packed() { pack::name(id) } else { Sql::Text(id.to_owned()) }
+    }
+
+    /// What a row is read by.
+    pub(crate) fn read(&self) -> String {
+        let own: String = self.columns.iter().map(|column| format!(", {}", column.name)).collect();
+        format!("id, version, epoch, end_epoch, body{own}")
     }
 
     /// The kind of its records.

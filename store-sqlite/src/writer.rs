@@ -13,6 +13,7 @@ use crate::known::{self, Known};
 use crate::plan::Plan;
 use crate::prune::{Pruner, prune};
 use crate::queue::Queue;
+use crate::words::Words;
 
 /// More in one group would only make the first of them wait.
 const GROUP: usize = 512;
@@ -24,7 +25,7 @@ pub(crate) enum Job {
 
 pub(crate) struct Writer {
     pub(crate) db: Connection,
-    pub(crate) generation: String,
+    pub(crate) words: Arc<Words>,
     pub(crate) place: Place,
     pub(crate) pruner: Pruner,
     pub(crate) known: Arc<Known>,
@@ -91,7 +92,7 @@ impl Writer {
 
     fn head(&self) -> Head {
         let Place { number, time, horizon } = self.place;
-        Head { generation: self.generation.clone(), number, horizon, time }
+        Head { generation: self.words.generation().to_owned(), number, horizon, time }
     }
 
     /// On an error the whole group is undone; every job has its outcome, so that
@@ -104,7 +105,7 @@ impl Writer {
             match job {
                 Job::Commit(plan, reply) => {
                     let result = match (&group, &failure) {
-                        (Ok(group), None) => commit_one(group, &self.generation, &mut self.place, &plan),
+                        (Ok(group), None) => commit_one(group, &self.words, &mut self.place, &plan),
                         _ => Ok(Committed::default()),
                     };
                     match &result {
@@ -157,14 +158,14 @@ fn count(outcomes: &[Outcome]) {
 }
 
 /// One commit in its savepoint: whole, or as if it had never been asked for.
-fn commit_one(group: &Connection, generation: &str, place: &mut Place, plan: &Plan) -> Result<Committed, CommitError> {
+fn commit_one(group: &Connection, words: &Words, place: &mut Place, plan: &Plan) -> Result<Committed, CommitError> {
     let savepoint = |text: &str| {
         let done = group.prepare_cached(text).and_then(|mut statement| statement.execute([]));
         done.map_err(|error| CommitError::Store(store_error(error)))
     };
     let before = *place;
     savepoint("SAVEPOINT one")?;
-    let result = apply(group, generation, place, plan);
+    let result = apply(group, words, place, plan);
     if result.is_err() {
         *place = before;
         // A full disk ends the transaction by itself: nothing to return to, and

@@ -1,7 +1,8 @@
 //! The file: made, found again, refused.
 
-use identity::{Event, EventKind};
-use store::{Commit, Store, StoreError};
+use identity::facts::DeviceKey;
+use identity::{Epochs, Event, EventKind};
+use store::{Commit, EventQuery, Store, StoreError};
 use store_sqlite::{SqliteStore, TenantSettings};
 
 pub(crate) fn settings() -> TenantSettings {
@@ -51,7 +52,7 @@ fn a_file_of_a_newer_program_is_refused_and_left_as_it_is() {
     drop(db);
     let before = std::fs::read(&path).unwrap();
     let refused = SqliteStore::open(&path, settings()).unwrap_err();
-    assert!(matches!(refused, StoreError::TooNew { found: 99, known: 1 }), "{refused}");
+    assert!(matches!(refused, StoreError::TooNew { found: 99, known: 2 }), "{refused}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -135,4 +136,75 @@ async fn each_store_has_a_generation_of_its_own() {
     let open = |name| SqliteStore::open(folder.path().join(name), settings()).unwrap();
     let (first, second) = (open("first.db"), open("second.db"));
     assert_ne!(first.head().await.unwrap().generation, second.head().await.unwrap().generation);
+}
+
+/// A store as layout 1 kept it: rows as its program wrote them.
+fn layout_1(path: &std::path::Path) {
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.execute_batch(include_str!("../../src/layout/0001.sql")).unwrap();
+    db.execute_batch(
+        r#"INSERT INTO head VALUES (1, 'abcdefghijklmnopqrstuv', 2, 0, 1750000000);
+        INSERT INTO product (id, body) VALUES
+            ('prd_0123456789abcdefghjk', '{"model":"S-1","name":"Speaker"}');
+        INSERT INTO device (id, version, epoch, end_epoch, body) VALUES
+            ('dev_0123456789abcdefghjk', 3, 1750000000, 1749999999, '{"attributes":{"weight":0.1},"created_at":1750000000,
+              "external_id":"maker:7","product":"prd_0123456789abcdefghjk","serial":"S 7","state":"suspended"}');
+        INSERT INTO credential (id, body) VALUES
+            ('crd_0123456789abcdefghjk', '{"certificate":{"issuer":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE",
+              "not_after":1790000000,"serial":"0a1b2c3d4e","thumbprint":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI"},
+              "created_at":1750000000,"device":"dev_0123456789abcdefghjk",
+              "jwk":{"crv":"Ed25519","kty":"OKP","x":"BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ"},
+              "key_thumbprint":"AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM","kind":"initial","state":"current"}');
+        INSERT INTO event VALUES
+            (1, 'evt_abcdefghij1', 'device.provisioned', 'dev_0123456789abcdefghjk', 1750000000, 0, '{"serial":"S 7"}'),
+            (2, 'evt_oldergener2', 'bond.ended', 'bnd_1', 1750000000, 1, '{"raised":["b.bnd_1.1750000000"]}');
+        PRAGMA application_id = 0x4b455946; PRAGMA user_version = 1;"#,
+    )
+    .unwrap();
+}
+
+fn events_after(after: u64) -> EventQuery {
+    EventQuery { after, kinds: Vec::new(), raises_only: false, subject: None, limit: 10 }
+}
+
+#[tokio::test]
+async fn a_store_of_layout_1_is_carried_over_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    layout_1(&path);
+    let store = SqliteStore::open(&path, settings()).unwrap();
+    let by = |key| store.load_device(key);
+    let did = "dev_0123456789abcdefghjk";
+    let keys = [
+        DeviceKey::Did(did.parse().unwrap()),
+        DeviceKey::ExternalId("maker:7".to_owned()),
+        DeviceKey::Serial { model: Some("S-1".to_owned()), serial: "S 7".to_owned() },
+        DeviceKey::CertificateThumbprint("AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI".to_owned()),
+        DeviceKey::KeyThumbprint("AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM".to_owned()),
+    ];
+    for key in keys {
+        let found = by(key.clone()).await.unwrap().device;
+        let found = found.unwrap_or_else(|| panic!("{key:?}"));
+        assert_eq!((found.device.id.as_str(), found.device.version), (did, 3));
+        assert_eq!(found.device.epochs, Epochs { epoch: 1_750_000_000, end_epoch: 1_749_999_999 });
+        assert_eq!(found.device.attributes["weight"], 0.1);
+        let credential = found.credentials.first().unwrap();
+        let certificate = credential.certificate.as_ref().unwrap();
+        assert_eq!((certificate.serial.as_str(), certificate.not_after), ("0a1b2c3d4e", 1_790_000_000));
+        assert_eq!(certificate.issuer, "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE");
+        assert_eq!(credential.jwk["x"], "BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ");
+    }
+    let events = store.load_events(events_after(0)).await.unwrap().events;
+    let told: Vec<_> =
+        events.iter().map(|it| (it.id.as_str(), it.kind, it.subject.as_str(), it.data.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("evt_abcdefghij1", EventKind::DeviceProvisioned, did, r#"{"serial":"S 7"}"#),
+            ("evt_oldergener2", EventKind::BondEnded, "bnd_1", r#"{"raised":["b.bnd_1.1750000000"]}"#),
+        ]
+    );
+    store.commit(announcing(1_750_000_001)).await.unwrap();
+    let made = store.load_events(events_after(2)).await.unwrap().events;
+    assert_eq!(made.first().unwrap().id, "evt_abcdefghij3");
 }

@@ -1,0 +1,122 @@
+//! A record between its JSON and its row.
+//!
+//! Owns both ways, for tables that keep JSON and for packed ones. Does not own
+//! which kinds are packed; that is `table`.
+
+use identity::{Epochs, Fact, Record};
+use rusqlite::Row as Found;
+use rusqlite::types::{Type, Value as Sql, ValueRef};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use store::{StoreError, Stored};
+
+use crate::pack;
+use crate::table::{Column, Table};
+
+/// What of a record is written beside its id and counters.
+pub(crate) struct Row {
+    pub(crate) body: Sql,
+    /// In the order of the table's columns.
+    pub(crate) columns: Vec<Sql>,
+}
+
+impl Row {
+    /// The row of a record's JSON; the id stands in a column of its own.
+    pub(crate) fn of(table: &Table, mut members: Map<String, Value>) -> Result<Self, serde_json::Error> {
+        members.remove(table.id);
+        if !table.is_packed() {
+            return Ok(Self { body: Sql::Text(serde_json::to_string(&members)?), columns: Vec::new() });
+        }
+        let columns = table.columns.iter().map(|column| column.take_out(&mut members)).collect();
+        Ok(Self { body: Sql::Blob(pack::pack(&members)), columns })
+    }
+}
+
+impl Column {
+    /// Text alone stands in columns; anything else stays in the body.
+    fn take_out(&self, members: &mut Map<String, Value>) -> Sql {
+        let place = match self.within {
+            Some(outer) => members.get_mut(outer).and_then(Value::as_object_mut),
+            None => Some(members),
+        };
+        let Some(place) = place else { return Sql::Null };
+        match place.remove(self.member) {
+            Some(Value::String(text)) if self.packed => pack::name(&text),
+            Some(Value::String(text)) => Sql::Text(text),
+            Some(other) => {
+                place.insert(self.member.to_owned(), other);
+                Sql::Null
+            }
+            None => Sql::Null,
+        }
+    }
+
+    fn put_back(&self, members: &mut Map<String, Value>, value: ValueRef<'_>) -> Option<()> {
+        if value == ValueRef::Null {
+            return Some(());
+        }
+        let text = pack::name_text(value)?;
+        let place = match self.within {
+            Some(outer) => members.get_mut(outer)?.as_object_mut()?,
+            None => members,
+        };
+        place.insert(self.member.to_owned(), Value::String(text));
+        Some(())
+    }
+}
+
+/// A row of [`Table::read`] as a typed fact.
+pub(crate) fn fact<T: Record + DeserializeOwned>(table: &Table, row: &Found<'_>) -> Result<Fact<T>, StoreError> {
+    if !table.is_packed() {
+        return stored(table, row).map_err(crate::fault::store_error)?.parse();
+    }
+    let read = || -> rusqlite::Result<_> { Ok((packed_members(table, row)?, row.get::<_, i64>(1)?, epochs(row, 2)?)) };
+    let (members, version, epochs) = read().map_err(crate::fault::store_error)?;
+    let record = serde_json::from_value(Value::Object(members))
+        .map_err(|error| StoreError::Corrupt(format!("a {}: {error}", T::KIND.0)))?;
+    Ok(Fact { record, version: version.unsigned_abs(), epochs })
+}
+
+/// A row of [`Table::read`] as it goes to lists; the id goes back to where the
+/// writer took it out.
+pub(crate) fn stored(table: &Table, row: &Found<'_>) -> rusqlite::Result<Stored> {
+    let version = row.get::<_, i64>(1)?.unsigned_abs();
+    let epochs = epochs(row, 2)?;
+    if table.is_packed() {
+        let members = packed_members(table, row)?;
+        let id = members.get(table.id).and_then(Value::as_str).unwrap_or_default().to_owned();
+        return Ok(Stored { id, version, epochs, body: Value::Object(members).to_string() });
+    }
+    let id: String = row.get(0)?;
+    let kept = row.get_ref(4)?.as_str()?;
+    let rest = kept.strip_prefix('{').unwrap_or(kept);
+    let comma = if rest == "}" { "" } else { "," };
+    let body = format!("{{\"{}\":{}{comma}{rest}", table.id, Value::from(id.as_str()));
+    Ok(Stored { id, version, epochs, body })
+}
+
+fn packed_members(table: &Table, row: &Found<'_>) -> rusqlite::Result<Map<String, Value>> {
+    members(table, row.get_ref(0)?, row.get_ref(4)?, |at| row.get_ref(5 + at))
+}
+
+/// The whole record out of a packed row.
+pub(crate) fn members<'r>(
+    table: &Table,
+    id: ValueRef<'r>,
+    body: ValueRef<'r>,
+    column: impl Fn(usize) -> rusqlite::Result<ValueRef<'r>>,
+) -> rusqlite::Result<Map<String, Value>> {
+    let broken = |at: usize| rusqlite::Error::InvalidColumnType(at, table.name.to_owned(), Type::Blob);
+    let mut members = body.as_blob().ok().and_then(pack::unpack).ok_or_else(|| broken(4))?;
+    for (at, own) in table.columns.iter().enumerate() {
+        own.put_back(&mut members, column(at)?).ok_or_else(|| broken(5 + at))?;
+    }
+    let id = pack::name_text(id).ok_or_else(|| broken(0))?;
+    members.insert(table.id.to_owned(), Value::String(id));
+    Ok(members)
+}
+
+pub(crate) fn epochs(row: &Found<'_>, first: usize) -> rusqlite::Result<Epochs> {
+    let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    Ok(Epochs { epoch: number(first)?, end_epoch: number(first + 1)? })
+}
