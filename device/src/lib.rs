@@ -21,6 +21,7 @@ mod discovery;
 mod exchange;
 mod fetch;
 mod jwt_bearer;
+mod kept;
 mod machine;
 mod memory;
 mod pairing;
@@ -35,6 +36,7 @@ mod wire;
 pub mod client;
 #[cfg(feature = "std")]
 pub mod file;
+pub mod vault;
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +56,7 @@ pub use exchange::{Actor, Exchange, SubjectType};
 pub use fetch::Fetch;
 pub use jose::{SignError, Signer};
 pub use jwt_bearer::JwtBearer;
+pub use kept::Kept;
 pub use machine::{Given, Input, Machine, Output};
 pub use memory::Memory;
 pub use pairing::{Pairing, Prompt};

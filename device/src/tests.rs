@@ -3,5 +3,6 @@
 mod call_home;
 mod never;
 mod pairing;
+mod power;
 mod tokens;
 mod world;

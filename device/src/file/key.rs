@@ -2,12 +2,15 @@
 //! serves as the key of a client certificate.
 
 use std::path::{Path, PathBuf};
+use std::string::String;
 use std::vec::Vec;
 
 use jose::{Alg, Jwk, KeyError, SignError, Signer, SigningKey};
+use zeroize::Zeroizing;
 
 use super::pem;
 use super::private::{self, FileError};
+use crate::vault::KeyMaterial;
 
 /// A key read from a file of mode 600.
 #[derive(Debug)]
@@ -61,11 +64,40 @@ fn read(path: &Path) -> Result<Option<FileKey>, FileError> {
         return Ok(None);
     };
     let der = pem::read_private_key(&bytes).ok_or(FileError::Content)?;
-    [Alg::ES256, Alg::EdDSA, Alg::ES384, Alg::RS256]
-        .into_iter()
-        .find_map(|alg| SigningKey::from_pkcs8(alg, &der).ok())
-        .map(|key| Some(FileKey(key)))
-        .ok_or(FileError::Content)
+    parse(&der).map(|key| Some(FileKey(key))).ok_or(FileError::Content)
+}
+
+/// The kind of key decides the algorithm.
+fn parse(der: &[u8]) -> Option<SigningKey> {
+    let kinds = [Alg::ES256, Alg::EdDSA, Alg::ES384, Alg::RS256];
+    kinds.into_iter().find_map(|alg| SigningKey::from_pkcs8(alg, der).ok())
+}
+
+/// Software keys in a [`Vault`](crate::vault::Vault), as PKCS#8.
+impl KeyMaterial {
+    /// Makes a key of this algorithm.
+    ///
+    /// # Errors
+    /// [`FileError::Content`] when no key of this algorithm can be made.
+    pub fn generate(alg: Alg) -> Result<KeyMaterial, FileError> {
+        let der = SigningKey::generate(alg).and_then(|key| key.to_pkcs8()).map_err(|_| FileError::Content)?;
+        KeyMaterial::new(der.to_vec()).map_err(|_| FileError::Content)
+    }
+
+    /// The key, ready to sign. P-256 signs ES256, P-384 ES384, Ed25519 EdDSA,
+    /// RSA RS256.
+    ///
+    /// # Errors
+    /// [`FileError::Content`] when these bytes are no PKCS#8 of such a key.
+    pub fn signing_key(&self) -> Result<SigningKey, FileError> {
+        parse(self.expose()).ok_or(FileError::Content)
+    }
+
+    /// The key as PEM, the form in which `client::Tls` takes the
+    /// key of a client certificate.
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        pem::private_key(self.expose())
+    }
 }
 
 impl Signer for FileKey {
@@ -85,13 +117,9 @@ impl Signer for FileKey {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
+    use super::super::private::permissions::{mode, set_mode};
     use super::*;
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().permissions().mode() & 0o777
-    }
 
     #[test]
     fn a_key_is_made_once_private_and_read_back() {
@@ -113,7 +141,7 @@ mod tests {
         let path = folder.path().join("key");
         FileKey::open_or_create(&path, Alg::ES256).unwrap();
         for open in [0o640, 0o604, 0o620, 0o610] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(open)).unwrap();
+            set_mode(&path, open);
             assert!(matches!(FileKey::open(&path).unwrap_err().cause, FileError::Exposed), "{open:o}");
         }
     }
@@ -123,7 +151,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         fs::write(&path, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        set_mode(&path, 0o600);
         let before = fs::read(&path).unwrap();
         assert!(matches!(FileKey::open_or_create(&path, Alg::ES256).unwrap_err().cause, FileError::Content));
         assert_eq!(fs::read(&path).unwrap(), before);

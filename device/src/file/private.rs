@@ -1,5 +1,6 @@
 //! A small file that only its owner reads. Owns: mode 600, and that a loss of
-//! power leaves the old content or the new, never half of one.
+//! power leaves the old content or the new, never half of one. The one place
+//! of this crate that knows which operating system it runs on.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -25,6 +26,9 @@ pub enum FileError {
     /// What it holds is not what belongs there.
     #[error("the content is not what belongs here")]
     Content,
+    /// Another program holds it.
+    #[error("another program uses it")]
+    InUse,
     /// The file system says no.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -90,6 +94,12 @@ pub(super) fn open_lock(path: &Path) -> Result<File, FileError> {
     Ok(private(OpenOptions::new().write(true).create(true).truncate(false)).open(name)?)
 }
 
+/// Opens a private file to write it, and makes it where there is none.
+pub(super) fn open_to_write(path: &Path) -> Result<File, FileError> {
+    let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(FileError::NotAFile) }
+}
+
 fn write_beside(path: &Path, bytes: &[u8]) -> Result<PathBuf, FileError> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     loop {
@@ -122,7 +132,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 /// A rename lasts once its folder is written.
-fn sync_folder(path: &Path) -> Result<(), FileError> {
+pub(super) fn sync_folder(path: &Path) -> Result<(), FileError> {
     #[cfg(unix)]
     {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -131,4 +141,21 @@ fn sync_folder(path: &Path) -> Result<(), FileError> {
     #[cfg(not(unix))]
     let _ = path;
     Ok(())
+}
+
+/// Permissions, for the tests of whatever lies in such files.
+#[cfg(test)]
+pub(super) mod permissions {
+    #[cfg(unix)]
+    use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+    #[cfg(unix)]
+    pub(in crate::file) fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[cfg(unix)]
+    pub(in crate::file) fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
 }

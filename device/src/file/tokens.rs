@@ -5,29 +5,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::string::ToString;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::private::{self, FileError};
-use crate::{Secret, Tokens};
-
-/// Tokens with the time they came, Unix seconds by the server's clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// The tokens.
-    pub tokens: Tokens,
-    /// When they came.
-    pub received_at: i64,
-}
-
-impl Kept {
-    /// True while the access token lives for at least `margin` more seconds.
-    /// One of unknown life counts as dead: refresh it.
-    pub fn is_fresh(&self, now: i64, margin: u32) -> bool {
-        let life = self.tokens.expires_in.map_or(0, i64::from);
-        now.saturating_add(i64::from(margin)) < self.received_at.saturating_add(life)
-    }
-}
+use crate::Kept;
 
 /// One set of tokens in a file of mode 600.
 #[derive(Clone, Debug)]
@@ -65,9 +47,7 @@ impl TokenFile {
             return Ok(None);
         };
         let members = jose::json::parse_object(&bytes).map_err(|_| FileError::Content)?;
-        let received_at = members.get("received_at").and_then(Value::as_i64).ok_or(FileError::Content)?;
-        let tokens = Tokens::read(&members).map_err(|_| FileError::Content)?;
-        Ok(Some(Kept { tokens, received_at }))
+        Kept::read(&members).map(Some).map_err(|_| FileError::Content)
     }
 
     /// Puts these tokens in the place of the old ones. When it returns, they
@@ -76,21 +56,7 @@ impl TokenFile {
     /// # Errors
     /// [`FileError::Io`].
     pub fn replace(&self, kept: &Kept) -> Result<(), FileError> {
-        let Tokens { access_token, token_type, expires_in, refresh_token, scope, issued_token_type } = &kept.tokens;
-        let mut members = Map::new();
-        for (name, value) in [
-            ("access_token", Some(Value::from(access_token.expose()))),
-            ("token_type", Some(token_type.scheme().into())),
-            ("expires_in", expires_in.map(Value::from)),
-            ("refresh_token", refresh_token.as_ref().map(Secret::expose).map(Value::from)),
-            ("scope", scope.clone().map(Value::from)),
-            ("issued_token_type", issued_token_type.clone().map(Value::from)),
-            ("received_at", Some(kept.received_at.into())),
-        ] {
-            if let Some(value) = value {
-                members.insert(name.to_string(), value);
-            }
-        }
+        let members = kept.to_members();
         private::replace(&self.0, Zeroizing::new(Value::Object(members).to_string()).as_bytes())
     }
 
@@ -113,7 +79,7 @@ pub struct Lock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TokenType;
+    use crate::{Secret, TokenType, Tokens};
 
     fn kept(refresh: &str) -> Kept {
         let tokens = Tokens {
@@ -162,13 +128,11 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn tokens_are_for_their_owner_alone() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let file = TokenFile::new(folder.path().join("tokens.json"));
         file.replace(&kept("rt_1")).unwrap();
-        let mode = std::fs::metadata(file.path()).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(private::permissions::mode(file.path()), 0o600);
+        private::permissions::set_mode(file.path(), 0o644);
         assert!(matches!(file.load(), Err(FileError::Exposed)));
     }
 
