@@ -46,7 +46,7 @@ pub(crate) fn read(answer: &Response, from: &Address, given: &mut Given<'_>) -> 
     match (answer.status, body) {
         (200..=299, Some(body)) => Verdict::Accepted(body),
         (200..=299, None) => Verdict::Broken(AnswerError::Json),
-        (status, body) => match Refused::read(answer, body.as_ref()) {
+        (status, body) => match Refused::read(answer, body.as_ref(), given.server_now()) {
             Some(refused) if status >= 400 => {
                 let repeat = match refused.code {
                     ErrorCode::UseDpopNonce if has_nonce => Some(Repeat::Nonce),
@@ -56,7 +56,7 @@ pub(crate) fn read(answer: &Response, from: &Address, given: &mut Given<'_>) -> 
                 Verdict::Refused { refused, repeat }
             }
             None if status >= 500 || status == 429 => {
-                Verdict::Unwell { retry_after: crate::refusal::retry_after(answer) }
+                Verdict::Unwell { retry_after: crate::refusal::retry_after(answer, given.server_now()) }
             }
             _ => Verdict::Broken(AnswerError::Status(status)),
         },

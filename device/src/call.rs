@@ -10,7 +10,8 @@ use crate::answer::{self, Repeat, Verdict};
 use crate::machine::{Given, Input};
 use crate::refusal::{ErrorCode, Failure};
 
-/// Sends of one request when answers do not come; pauses are 1, 2, 4 s.
+/// Sends of one request when answers do not come; pauses are up to 2, 4, 8 s,
+/// by chance, so that devices that failed together do not come back together.
 const MAX_SENDS: u32 = 4;
 
 /// The longest wait a busy server can impose inside one call, in seconds.
@@ -46,18 +47,19 @@ impl Call {
         let phase = core::mem::replace(&mut self.phase, Phase::Over);
         match (phase, input) {
             (Phase::Ready, Input::Go) => self.send(),
-            (Phase::Sent, Input::Lost) => self.pause(None, Failure::Unreachable),
+            (Phase::Sent, Input::Lost) => self.pause(None, Failure::Unreachable, given),
             (Phase::Sent, Input::Answer(response)) => match answer::read(&response, url, given) {
                 Verdict::Accepted(members) => Progress::Accepted(members),
                 Verdict::Broken(error) => Progress::Failed(error.into()),
                 Verdict::Unwell { retry_after } => {
-                    self.pause(retry_after, crate::AnswerError::Status(response.status).into())
+                    let busy = Failure::Busy { status: response.status, retry_after };
+                    self.pause(retry_after, busy, given)
                 }
                 Verdict::Refused { repeat: Some(repeat), .. } if self.first(repeat) => self.send(),
                 Verdict::Refused { refused, .. } => {
                     let busy = matches!(refused.code, ErrorCode::RateLimited | ErrorCode::TemporarilyUnavailable);
-                    if busy && refused.retry_after.is_none_or(|seconds| seconds <= MAX_PAUSE) {
-                        self.pause(refused.retry_after, Failure::Refused(refused))
+                    if busy {
+                        self.pause(refused.retry_after, Failure::Refused(refused), given)
                     } else {
                         Progress::Failed(Failure::Refused(refused))
                     }
@@ -77,14 +79,16 @@ impl Call {
         Progress::Send
     }
 
-    fn pause(&mut self, wanted: Option<u32>, otherwise: Failure) -> Progress {
+    /// A server that wants more patience than a call has is believed: whoever
+    /// made the call decides when to come again.
+    fn pause(&mut self, wanted: Option<u32>, otherwise: Failure, given: &Given<'_>) -> Progress {
         self.silences += 1;
-        if self.silences >= MAX_SENDS {
+        let wanted = wanted.unwrap_or(0);
+        if self.silences >= MAX_SENDS || wanted > MAX_PAUSE {
             return Progress::Failed(otherwise);
         }
         self.phase = Phase::Ready;
-        let doubled = 1 << (self.silences - 1);
-        Progress::Wait(wanted.unwrap_or(doubled).clamp(doubled, MAX_PAUSE))
+        Progress::Wait(wanted + given.spread(1 << self.silences))
     }
 
     fn first(&mut self, repeat: Repeat) -> bool {

@@ -65,7 +65,7 @@ impl Machine for Fetch {
                     return Output::Done(answer);
                 }
                 let body = (answer.body.len() <= MAX_ANSWER).then(|| json::parse_object(&answer.body).ok()).flatten();
-                let Some(refused) = Refused::read(&answer, body.as_ref()) else {
+                let Some(refused) = Refused::read(&answer, body.as_ref(), given.server_now()) else {
                     return Output::Done(answer);
                 };
                 let wants_nonce = refused.code == ErrorCode::UseDpopNonce && has_nonce;

@@ -59,6 +59,23 @@ impl Given<'_> {
         self.memory.server_time(self.now)
     }
 
+    /// Chance for waits, told by nothing that is sent: even whoever reads every
+    /// identifier cannot say when this device comes next.
+    pub(crate) fn chance(&self) -> u32 {
+        let mut input = [0; 49];
+        if let Some(random) = input.first_chunk_mut::<48>() {
+            *random = self.random;
+        }
+        let [a, b, c, d, ..] = (self.sha256)(&input);
+        u32::from_be_bytes([a, b, c, d])
+    }
+
+    /// Seconds by chance, at least 1 and at most `longest`: full jitter.
+    pub(crate) fn spread(&self, longest: u32) -> u32 {
+        let part = (u64::from(self.chance()) * u64::from(longest)) >> 32;
+        u32::try_from(part).unwrap_or(longest).saturating_add(1).min(longest.max(1))
+    }
+
     /// A fresh identifier of 128 bits. Each use has a part of its own, so that
     /// two tokens signed in one step never share one.
     pub(crate) fn id(&self, part: Part) -> alloc::string::String {

@@ -28,6 +28,7 @@ const TOLERANCE: i64 = 30;
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     ahead: i64,
+    heard: bool,
     nonces: Vec<(String, String)>,
 }
 
@@ -42,9 +43,16 @@ impl Memory {
         own.saturating_add(self.ahead)
     }
 
+    /// True once a server told the time: until then [`Memory::server_time`] is
+    /// the device's own clock, which may never have been set.
+    pub fn knows_time(&self) -> bool {
+        self.heard
+    }
+
     /// Takes the server's time. True when it moved by more than 30 s, so that
     /// what was signed before carried a wrong time.
     pub(crate) fn learn_time(&mut self, server: i64, own: i64) -> bool {
+        self.heard = true;
         let moved = server.saturating_sub(self.server_time(own)).saturating_abs() > TOLERANCE;
         if moved {
             self.ahead = server.saturating_sub(own);

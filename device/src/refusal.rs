@@ -8,6 +8,7 @@ use core::fmt;
 use jose::SignError;
 use serde_json::{Map, Value};
 
+use crate::clock;
 use crate::wire::Response;
 
 /// The longest description kept, in bytes.
@@ -102,7 +103,8 @@ pub struct Refused {
 impl Refused {
     /// Reads a refusal out of a body, or out of `WWW-Authenticate` where a
     /// resource has no body (RFC 6750 §3, RFC 9449 §7.1).
-    pub(crate) fn read(answer: &Response, body: Option<&Map<String, Value>>) -> Option<Refused> {
+    /// `now` is the server's time.
+    pub(crate) fn read(answer: &Response, body: Option<&Map<String, Value>>, now: i64) -> Option<Refused> {
         let text = |name| body.and_then(|body| body.get(name)).and_then(Value::as_str);
         let word = text("error").or_else(|| challenge_error(answer.header("www-authenticate")?))?;
         let kept = |text: &str| (text.len() <= MAX_DESCRIPTION && printable(text)).then(|| text.to_owned());
@@ -110,7 +112,7 @@ impl Refused {
             status: answer.status,
             code: ErrorCode::parse(word)?,
             description: text("error_description").and_then(kept),
-            retry_after: retry_after(answer),
+            retry_after: retry_after(answer, now),
         })
     }
 }
@@ -134,6 +136,14 @@ pub enum Failure {
     /// No answer after several tries.
     #[error("the server could not be reached")]
     Unreachable,
+    /// A fault without a word of the protocol, such as a proxy's 502.
+    #[error("the server is not well: status {status}")]
+    Busy {
+        /// The status of the answer.
+        status: u16,
+        /// Seconds after which asking again makes sense (RFC 9110 §10.2.3).
+        retry_after: Option<u32>,
+    },
     /// The answer breaks the protocol.
     #[error("the server's answer cannot be used: {0}")]
     Answer(#[from] AnswerError),
@@ -179,9 +189,16 @@ pub enum AnswerError {
     NotBound,
 }
 
-/// Seconds of `Retry-After`; its date form is not used by this server.
-pub(crate) fn retry_after(answer: &Response) -> Option<u32> {
-    answer.header("retry-after").and_then(|value| value.parse().ok())
+/// Seconds of `Retry-After`, in either form (RFC 9110 §10.2.3). A date counts
+/// from the answer's own, or from the server's time as far as it is known.
+pub(crate) fn retry_after(answer: &Response, now: i64) -> Option<u32> {
+    let value = answer.header("retry-after")?;
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(value.parse().unwrap_or(u32::MAX));
+    }
+    let until = clock::parse_date(value)?;
+    let from = answer.header("date").and_then(clock::parse_date).unwrap_or(now);
+    Some(u32::try_from(until.saturating_sub(from).max(0)).unwrap_or(u32::MAX))
 }
 
 /// The `error` of a `WWW-Authenticate` field.
@@ -193,4 +210,29 @@ fn challenge_error(field: &str) -> Option<&str> {
 /// RFC 6749 §5.2: the characters of `error` and `error_description`.
 fn printable(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+
+    fn asked(headers: &[(&str, &str)], now: i64) -> Option<u32> {
+        let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        retry_after(&Response { status: 503, headers, body: vec![] }, now)
+    }
+
+    #[test]
+    fn a_wait_is_told_in_seconds_or_by_a_date() {
+        let (date, later) = ("Sun, 15 Jun 2025 15:06:40 GMT", "Sun, 15 Jun 2025 15:08:40 GMT");
+        assert_eq!(asked(&[("Retry-After", "120")], 0), Some(120));
+        assert_eq!(asked(&[("Retry-After", "0")], 0), Some(0));
+        assert_eq!(asked(&[("Retry-After", later), ("Date", date)], 0), Some(120));
+        assert_eq!(asked(&[("Retry-After", later)], 1_750_000_060), Some(60));
+        assert_eq!(asked(&[("Retry-After", date), ("Date", later)], 0), Some(0), "a date gone by");
+        assert_eq!(asked(&[("Retry-After", "99999999999999999999")], 0), Some(u32::MAX));
+        for nonsense in ["", "-1", "+1", "1.5", "soon", "1 2"] {
+            assert_eq!(asked(&[("Retry-After", nonsense)], 0), None, "{nonsense}");
+        }
+    }
 }

@@ -4,5 +4,6 @@ mod call_home;
 mod never;
 mod pairing;
 mod power;
+mod renewal;
 mod tokens;
 mod world;

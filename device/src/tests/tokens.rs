@@ -68,7 +68,8 @@ fn a_lost_answer_to_a_refresh_is_asked_for_with_the_same_token_while_the_server_
     assert_eq!(parameter(requests[0], "refresh_token"), parameter(requests[1], "refresh_token"));
     assert_ne!(proof(requests[0])["jti"], proof(requests[1])["jti"]);
     // Time-out and pause together stay inside those ten seconds.
-    assert!(requests[0].patience + world.waits()[0] <= 5);
+    assert!(requests[0].patience + 2 <= 6, "the first pause is 2 s at most");
+    assert!(world.waits()[0] <= 2);
 }
 
 #[test]
@@ -84,7 +85,9 @@ fn a_server_that_keeps_the_refresh_token_leaves_it_with_the_device() {
 fn silence_is_answered_by_longer_pauses_and_an_end() {
     let mut world = World::new();
     assert_eq!(world.run(&mut refresh(), vec![Input::Lost; 4]).unwrap_err(), Failure::Unreachable);
-    assert_eq!(world.waits(), [1, 2, 4]);
+    let waits = world.waits();
+    assert!(waits.iter().zip([2, 4, 8]).all(|(wait, longest)| (1..=longest).contains(wait)), "{waits:?}");
+    assert_eq!(waits.len(), 3);
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(super) struct World {
     pub(super) memory: Memory,
     pub(super) signer: Box<dyn Signer>,
     pub(super) events: Vec<Event>,
-    drawn: u8,
+    drawn: u32,
     begun: i64,
 }
 
@@ -54,9 +54,10 @@ impl World {
 
     pub(super) fn given(&mut self) -> Given<'_> {
         self.drawn += 1;
+        let seed = jose::digest::sha256(&self.drawn.to_be_bytes());
         Given {
             now: self.now,
-            random: core::array::from_fn(|at| self.drawn.wrapping_mul(37).wrapping_add(at as u8)),
+            random: core::array::from_fn(|at| seed[at % 32].wrapping_add(at as u8)),
             signer: &*self.signer,
             sha256: jose::digest::sha256,
             memory: &mut self.memory,
