@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::workshop::{Failure, Workshop, answer, package_of, read, succeed, watch};
-use crate::{alone, fuzz, interop, packaging, spec_map, tools};
+use crate::workshop::{Failure, Workshop, package_of, succeed, watch};
+use crate::{alone, fuzz, interop, packaging, portable, spec_map, tools};
 
 /// How a step ended when it did not fail.
 pub(crate) enum Outcome {
@@ -32,7 +32,8 @@ const STEPS: &[Step] = &[
     Step { name: "deny", needs: None, run: deny },
     Step { name: "layers", needs: None, run: layers },
     Step { name: "clippy", needs: None, run: clippy },
-    Step { name: "core", needs: None, run: core },
+    Step { name: "core", needs: None, run: portable::core },
+    Step { name: "portable", needs: None, run: portable::check },
     Step { name: "doc", needs: None, run: doc },
     Step { name: "build", needs: None, run: build },
     Step { name: "packaging", needs: Some("build"), run: packaging::check },
@@ -120,12 +121,10 @@ fn minutes(time: Duration) -> String {
 
 fn fmt(shop: &Workshop) -> Result<Outcome, Failure> {
     succeed(&mut shop.cargo("fmt --all --check"))?;
-    // The fuzz targets are no members of the workspace.
+    // These are no members of the workspace.
     let targets = fuzz::targets(shop);
     let files = targets.iter().map(|name| format!("fuzz/fuzz_targets/{name}.rs"));
-    if targets.is_empty() {
-        return Ok(passed(()));
-    }
+    let files = files.chain([format!("{}/src/lib.rs", portable::BARE)]);
     succeed(shop.command("rustfmt", "--check --edition 2024").args(files)).map(passed)
 }
 
@@ -151,35 +150,6 @@ fn cargo_deny(shop: &Workshop, words: &str) -> Result<(), Failure> {
     let program = tools::cargo_deny(shop)?;
     let mut command = shop.command(&program, "--all-features --locked");
     succeed(command.args(words.split_whitespace()))
-}
-
-/// The parts meant for small devices build without the standard library.
-///
-/// The host always has one, so a target without it is what would prove this; short of
-/// that, the crate must say `no_std` and no dependency of its core may ask for `std`.
-fn core(shop: &Workshop) -> Result<Outcome, Failure> {
-    let mut checked = Vec::new();
-    for name in ["jose", "device"] {
-        let (package, folder) = (package_of(name), shop.root.join(name));
-        if !read(&folder.join("Cargo.toml"))?.contains("\n[features]") {
-            continue;
-        }
-        if !read(&folder.join("src").join("lib.rs"))?.contains("no_std") {
-            return Err(Failure::new(format!("{package} offers features, but its lib.rs does not say no_std")));
-        }
-        succeed(&mut shop.cargo(&format!("check --locked -p {package} --lib --no-default-features")))?;
-        let tree = answer(&mut shop.cargo(&format!(
-            "tree --locked -p {package} --no-default-features -e normal,features,no-proc-macro --prefix none"
-        )))?;
-        if let Some(line) = tree.lines().find(|line| line.contains("feature \"std\"")) {
-            return Err(Failure::new(format!("the core of {package} depends on {line}")));
-        }
-        checked.push(package);
-    }
-    if checked.is_empty() {
-        return Ok(Outcome::Skipped("no crate offers a smaller core yet".to_owned()));
-    }
-    Ok(Outcome::Passed(checked.join(", ")))
 }
 
 fn doc(shop: &Workshop) -> Result<Outcome, Failure> {

@@ -15,6 +15,7 @@ mod fuzz;
 mod interop;
 mod languages;
 mod packaging;
+mod portable;
 mod running;
 mod spec_map;
 mod tests_found;
