@@ -25,6 +25,8 @@ pub struct Settings {
     pub service: String,
     /// The longest life of any token, seconds.
     pub max_token_life: i64,
+    /// How long a signing key signs before its successor does, seconds.
+    pub rotate_keys_every: i64,
     /// How many argon2 hashes may be computed at once.
     pub hash_workers: usize,
     /// How many may wait; beyond that people are told to try later.
@@ -42,6 +44,7 @@ impl Settings {
             device_url: device_url.into(),
             service: "Keyfob".to_owned(),
             max_token_life: 86_400,
+            rotate_keys_every: 90 * 86_400,
             hash_workers: 2,
             hash_queue: 64,
             client_authorities: Vec::new(),
@@ -66,6 +69,7 @@ pub struct App {
 }
 
 /// What the world gives an application.
+#[derive(Clone)]
 pub struct Ports {
     /// Keeps everything.
     pub store: Arc<dyn Store>,

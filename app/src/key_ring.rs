@@ -1,5 +1,8 @@
 //! The key ring: signing keys with rotation and overlap, sealing of private
 //! keys, opaque tokens and refresh tokens. Private keys leave it only sealed.
+//!
+//! The master key opens what is at rest and nothing else; what we seal for
+//! others to bring back hangs from the secret of the tenant.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,17 +16,16 @@ use zeroize::Zeroizing;
 
 use crate::fault::Fault;
 
-/// How long a new key is published before it signs: longer than receivers cache
-/// the key set.
-pub(crate) const PUBLISHED_BEFORE: i64 = 3600;
-
 /// Algorithms every tenant signs with.
 pub(crate) const ALGORITHMS: [Alg; 3] = [Alg::ES256, Alg::RS256, Alg::EdDSA];
 
 const REFRESH_PREFIX: &str = "kfr_";
 
-/// The 256-bit key everything of ours is sealed under; a file or environment
-/// reference, never in the store.
+/// What stands beside a sealed secret of the tenant.
+const SECRET_PLACE: &[u8] = b"tenant secret";
+
+/// The 256-bit key everything of ours at rest is sealed under; a file or
+/// environment reference, never in the store.
 pub struct MasterKey(Zeroizing<[u8; 32]>);
 
 impl MasterKey {
@@ -32,22 +34,81 @@ impl MasterKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// A key of its own for one purpose.
-    fn derive(&self, purpose: &str) -> [u8; 32] {
-        digest::hmac_sha256(&*self.0, purpose.as_bytes())
+    fn at_rest(&self) -> Result<SealingKey, Fault> {
+        sealing(&self.0, "private keys at rest")
+    }
+
+    /// A short public name of this key, the same wherever it is: tells an
+    /// operator which key opens what, and nothing about the key.
+    ///
+    /// # Errors
+    /// [`Fault::Broken`] when the cryptography refuses the key.
+    pub fn name(&self) -> Result<String, Fault> {
+        Ok(self.at_rest()?.kid().to_owned())
+    }
+
+    /// Whether this key sealed a secret of a tenant.
+    pub fn opens(&self, secret: &oauth::TenantSecret) -> bool {
+        TenantKey::open(self, secret).is_ok()
     }
 }
 
-/// A key that can sign, with its times.
+/// The secret of a tenant, opened.
+pub(crate) struct TenantKey(Zeroizing<[u8; 32]>);
+
+impl TenantKey {
+    pub(crate) fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The one of a store that was made before there was such a secret: what
+    /// hung from its master key then goes on to hold.
+    pub(crate) fn of_old(master: &MasterKey) -> Self {
+        Self(master.0.clone())
+    }
+
+    pub(crate) fn open(master: &MasterKey, secret: &oauth::TenantSecret) -> Result<Self, Fault> {
+        let opened = unseal(&master.at_rest()?, SECRET_PLACE, &secret.sealed)?;
+        let bytes = <[u8; 32]>::try_from(opened.as_slice()).map_err(|_| Fault::Broken("sealed_key_malformed"))?;
+        Ok(Self::new(bytes))
+    }
+
+    pub(crate) fn seal(&self, master: &MasterKey, now: i64, nonce: [u8; 24]) -> Result<oauth::TenantSecret, Fault> {
+        let sealed = base64url::encode(master.at_rest()?.seal(nonce, SECRET_PLACE, &*self.0));
+        Ok(oauth::TenantSecret { id: oauth::TenantSecret::ID.to_owned(), sealed, created_at: now })
+    }
+}
+
+/// A key of its own for one purpose.
+fn derive(secret: &[u8; 32], purpose: &str) -> [u8; 32] {
+    digest::hmac_sha256(secret, purpose.as_bytes())
+}
+
+fn sealing(secret: &[u8; 32], purpose: &str) -> Result<SealingKey, Fault> {
+    let key = derive(secret, purpose);
+    let kid = base64url::encode(digest::sha256(&key).get(..6).unwrap_or_default());
+    SealingKey::new(&kid, key).map_err(|_| Fault::Broken("sealing_key"))
+}
+
+fn unseal(key: &SealingKey, place: &[u8], sealed: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let sealed = base64url::decode(sealed).map_err(|_| Fault::Broken("sealed_key_malformed"))?;
+    key.open(place, &sealed).map_err(|_| Fault::Broken(OTHER_MASTER_KEY))
+}
+
+/// The cause of a start with the wrong key.
+pub const OTHER_MASTER_KEY: &str = "sealed_key_of_another_master_key";
+
+/// A key with its times. One that was sealed meanwhile under a master key that
+/// this node does not have verifies and does not sign.
 struct Held {
     record: oauth::SigningKey,
-    key: SigningKey,
+    key: Option<Arc<SigningKey>>,
 }
 
 /// The keys of one tenant.
 pub struct KeyRing {
     held: RwLock<Arc<Vec<Held>>>,
-    at_rest: SealingKey,
+    at_rest: RwLock<Arc<SealingKey>>,
     opaque: Arc<SealingKey>,
     refresh: SealingKey,
     reply: SealingKey,
@@ -55,24 +116,55 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// An empty ring under a master key.
-    ///
-    /// # Errors
-    /// [`Fault::Broken`] when the cryptography refuses a key.
-    pub fn new(master: &MasterKey) -> Result<Self, Fault> {
-        let sealing = |purpose: &str| {
-            let key = master.derive(purpose);
-            let kid = base64url::encode(digest::sha256(&key).get(..6).unwrap_or_default());
-            SealingKey::new(&kid, key).map_err(|_| Fault::Broken("sealing_key"))
-        };
+    /// An empty ring under a master key and the secret of a tenant.
+    pub(crate) fn new(master: &MasterKey, secret: &TenantKey) -> Result<Self, Fault> {
         Ok(Self {
             held: RwLock::default(),
-            at_rest: sealing("private keys at rest")?,
-            opaque: Arc::new(sealing("opaque access tokens")?),
-            refresh: sealing("refresh tokens")?,
-            reply: sealing("kept replies")?,
-            user_code: Zeroizing::new(master.derive("user codes")),
+            at_rest: RwLock::new(Arc::new(master.at_rest()?)),
+            opaque: Arc::new(sealing(&secret.0, "opaque access tokens")?),
+            refresh: sealing(&secret.0, "refresh tokens")?,
+            reply: sealing(&secret.0, "kept replies")?,
+            user_code: Zeroizing::new(derive(&secret.0, "user codes")),
         })
+    }
+
+    fn at_rest(&self) -> Arc<SealingKey> {
+        self.at_rest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether this node's master key is still the one the store is sealed under.
+    pub(crate) fn seals(&self, secret: &oauth::TenantSecret) -> bool {
+        unseal(&self.at_rest(), SECRET_PLACE, &secret.sealed).is_ok()
+    }
+
+    /// What is at rest from now on is sealed under another master key.
+    pub(crate) fn replace_master(&self, master: &MasterKey) -> Result<(), Fault> {
+        *self.at_rest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(master.at_rest()?);
+        Ok(())
+    }
+
+    /// The secret of the tenant, sealed under another master key.
+    pub(crate) fn reseal_secret(
+        &self,
+        secret: &oauth::TenantSecret,
+        to: &MasterKey,
+        nonce: [u8; 24],
+    ) -> Result<oauth::TenantSecret, Fault> {
+        let opened = unseal(&self.at_rest(), SECRET_PLACE, &secret.sealed)?;
+        let sealed = base64url::encode(to.at_rest()?.seal(nonce, SECRET_PLACE, &opened));
+        Ok(oauth::TenantSecret { sealed, ..secret.clone() })
+    }
+
+    /// A signing key, sealed under another master key.
+    pub(crate) fn reseal_key(
+        &self,
+        record: &oauth::SigningKey,
+        to: &MasterKey,
+        nonce: [u8; 24],
+    ) -> Result<oauth::SigningKey, Fault> {
+        let private = unseal(&self.at_rest(), record.kid.as_bytes(), &record.sealed)?;
+        let sealed = base64url::encode(to.at_rest()?.seal(nonce, record.kid.as_bytes(), &private));
+        Ok(oauth::SigningKey { sealed, ..record.clone() })
     }
 
     /// Makes a new signing key, sealed for the store. RSA takes up to 0.2 s.
@@ -84,28 +176,37 @@ impl KeyRing {
         let jwk = jose::Signer::jwk(&key);
         let kid = base64url::encode(jwk.thumbprint().0.get(..12).unwrap_or_default());
         let private = key.to_pkcs8().map_err(|_| Fault::Broken("signing_key"))?;
-        let sealed = base64url::encode(self.at_rest.seal(nonce, kid.as_bytes(), &private));
+        let sealed = base64url::encode(self.at_rest().seal(nonce, kid.as_bytes(), &private));
         let jwk = jwk.clone().with_kid(kid.clone()).with_use("sig").with_alg(alg);
         let jwk = jwk.map_err(|_| Fault::Broken("signing_key"))?;
         Ok(oauth::SigningKey { kid, alg, jwk, sealed, not_before, retire_at: i64::MAX })
     }
 
-    /// Takes the keys of the store, opened; replaces what was held.
+    /// Takes the keys of the store; replaces what was held. Those that are open
+    /// stay so. How many did not open under this node's master key comes back.
     ///
     /// # Errors
-    /// [`Fault::Broken`] when a key does not open under this master key.
-    pub fn load(&self, records: Vec<oauth::SigningKey>) -> Result<(), Fault> {
+    /// [`Fault::Broken`] when a key is no key.
+    pub(crate) fn load(&self, records: Vec<oauth::SigningKey>) -> Result<usize, Fault> {
+        let (known, at_rest) = (self.held(), self.at_rest());
         let open = |record: oauth::SigningKey| {
-            let sealed = base64url::decode(&record.sealed).map_err(|_| Fault::Broken("sealed_key_malformed"))?;
-            let private = self.at_rest.open(record.kid.as_bytes(), &sealed);
-            let private = private.map_err(|_| Fault::Broken("sealed_key_of_another_master_key"))?;
+            let held = known.iter().find(|held| held.record.kid == record.kid && held.record.jwk == record.jwk);
+            if let Some(key) = held.and_then(|held| held.key.clone()) {
+                return Ok(Held { key: Some(key), record });
+            }
+            let private = match unseal(&at_rest, record.kid.as_bytes(), &record.sealed) {
+                Ok(private) => private,
+                Err(Fault::Broken(OTHER_MASTER_KEY)) => return Ok(Held { key: None, record }),
+                Err(fault) => return Err(fault),
+            };
             let key =
                 SigningKey::from_pkcs8(record.alg, &private).map_err(|_| Fault::Broken("sealed_key_malformed"))?;
-            Ok(Held { key: key.with_kid(record.kid.clone()), record })
+            Ok(Held { key: Some(Arc::new(key.with_kid(record.kid.clone()))), record })
         };
         let held = records.into_iter().map(open).collect::<Result<Vec<_>, Fault>>()?;
+        let closed = held.iter().filter(|held| held.key.is_none()).count();
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(held);
-        Ok(())
+        Ok(closed)
     }
 
     fn held(&self) -> Arc<Vec<Held>> {
@@ -148,12 +249,14 @@ impl KeyRing {
 
     fn sign_claims(&self, typ: &str, alg: Alg, payload: &[u8], now: i64) -> Result<String, Fault> {
         let held = self.held();
-        let signs =
-            |held: &&Held| held.record.alg == alg && held.record.not_before <= now && now < held.record.retire_at;
-        let newest = held.iter().filter(signs).max_by_key(|held| held.record.not_before);
-        let newest = newest.ok_or(Fault::Broken("no_signing_key"))?;
-        jws::sign_compact(Some(typ), Some(&newest.record.kid), &Map::new(), payload, &newest.key)
-            .map_err(|_| Fault::Broken("signing"))
+        let signs = |held: &Held| {
+            let in_time = held.record.not_before <= now && now < held.record.retire_at;
+            let key = held.key.as_ref().filter(|_| in_time && held.record.alg == alg)?;
+            Some((held.record.not_before, held.record.kid.clone(), Arc::clone(key)))
+        };
+        let newest = held.iter().filter_map(signs).max_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        let (_, kid, key) = newest.ok_or(Fault::Broken("no_signing_key"))?;
+        jws::sign_compact(Some(typ), Some(&kid), &Map::new(), payload, &*key).map_err(|_| Fault::Broken("signing"))
     }
 
     /// Signs claims that are no token of the token endpoint: the time, challenges.
@@ -237,10 +340,16 @@ fn successor_key(old: &str) -> Result<SealingKey, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use oauth::signing_key::PUBLISHED_BEFORE;
+
     use super::*;
 
+    fn ring_of(byte: u8) -> KeyRing {
+        KeyRing::new(&MasterKey::new([byte; 32]), &TenantKey::new([byte; 32])).unwrap()
+    }
+
     fn ring() -> KeyRing {
-        KeyRing::new(&MasterKey::new([5; 32])).unwrap()
+        ring_of(5)
     }
 
     fn unsigned(alg: Alg, opaque: bool) -> Unsigned {
@@ -271,8 +380,33 @@ mod tests {
     #[test]
     fn a_key_of_another_master_key_is_refused() {
         let record = ring().generate(Alg::ES256, 0, [1; 24]).unwrap();
-        let other = KeyRing::new(&MasterKey::new([6; 32])).unwrap();
-        assert!(matches!(other.load(vec![record]), Err(Fault::Broken("sealed_key_of_another_master_key"))));
+        let other = ring_of(6);
+        assert_eq!(other.load(vec![record]).unwrap(), 1);
+        assert!(matches!(other.sign(&unsigned(Alg::ES256, false), 0, [1; 24]), Err(Fault::Broken("no_signing_key"))));
+        assert_eq!(other.published(0, 86_400).len(), 1, "it verifies all the same");
+    }
+
+    #[test]
+    fn a_key_that_is_open_stays_open_when_it_is_resealed_elsewhere() {
+        let ring = ring();
+        let record = ring.generate(Alg::ES256, 0, [1; 24]).unwrap();
+        ring.load(vec![record.clone()]).unwrap();
+        let resealed = ring.reseal_key(&record, &MasterKey::new([6; 32]), [2; 24]).unwrap();
+        assert_eq!(ring.load(vec![resealed.clone()]).unwrap(), 0);
+        assert!(ring.sign(&unsigned(Alg::ES256, false), 0, [3; 24]).is_ok());
+        assert!(ring.reseal_key(&resealed, &MasterKey::new([7; 32]), [4; 24]).is_err(), "the old key opens nothing");
+        assert_eq!(ring_of(6).load(vec![resealed]).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_secret_of_a_tenant_opens_under_one_master_key_alone() {
+        let (first, second) = (MasterKey::new([5; 32]), MasterKey::new([6; 32]));
+        let sealed = TenantKey::new([9; 32]).seal(&first, 0, [1; 24]).unwrap();
+        assert!(first.opens(&sealed) && !second.opens(&sealed));
+        let ring = KeyRing::new(&first, &TenantKey::new([9; 32])).unwrap();
+        let resealed = ring.reseal_secret(&sealed, &second, [2; 24]).unwrap();
+        assert!(!first.opens(&resealed) && second.opens(&resealed));
+        assert_ne!(first.name().unwrap(), second.name().unwrap());
     }
 
     #[test]
@@ -281,7 +415,7 @@ mod tests {
         let family = FamilyId::mint(1, [1; 8]);
         let (token, _) = ring.mint_refresh(&family, 3, [1; 24]);
         assert_eq!(ring.open_refresh(token.expose()), Some((family, 3)));
-        assert_eq!(KeyRing::new(&MasterKey::new([6; 32])).unwrap().open_refresh(token.expose()), None);
+        assert_eq!(ring_of(6).open_refresh(token.expose()), None);
         assert_eq!(ring.open_refresh("kfr_AAAA"), None);
     }
 

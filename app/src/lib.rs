@@ -18,6 +18,7 @@ mod draw;
 mod fault;
 mod introspection;
 mod key_ring;
+mod keys;
 pub mod mailer;
 mod pairing_brake;
 pub mod passkey;
@@ -32,7 +33,8 @@ mod userinfo;
 pub use app::{App, Ports, Settings};
 pub use draw::Draw;
 pub use fault::Fault;
-pub use key_ring::{KeyRing, MasterKey};
+pub use key_ring::{KeyRing, MasterKey, OTHER_MASTER_KEY};
+pub use keys::Resealed;
 
 /// An external target as proofs name it; `None` where it is no http URI.
 pub fn http_uri(text: &str) -> Option<jose::dpop::HttpUri> {

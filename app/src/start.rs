@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use authority::{AnchorIndex, Authority, Start};
-use identity::{Kind, Record, Tenant, Write};
-use store::{Commit, ListQuery};
+use identity::Tenant;
 
 use crate::app::{App, Ports, Settings};
 use crate::audit::Audit;
 use crate::commit::index_raise;
+use crate::draw::Draw;
 use crate::fault::Fault;
-use crate::key_ring::{ALGORITHMS, KeyRing, MasterKey, PUBLISHED_BEFORE};
+use crate::key_ring::{KeyRing, MasterKey, OTHER_MASTER_KEY};
+use crate::keys::ensure_secret;
 use crate::pairing_brake::PairingBrake;
 use crate::password::Passwords;
 use crate::people::People;
@@ -27,7 +28,8 @@ impl App {
     /// [`Fault`] when the store fails or its keys do not open under this master key.
     pub async fn start(settings: Settings, master: &MasterKey, ports: Ports) -> Result<Self, Fault> {
         let Ports { store, clock, entropy, mailer } = ports;
-        let keys = KeyRing::new(master)?;
+        let secret = ensure_secret(&*store, master, &Draw::new(&*clock, &*entropy)).await?;
+        let keys = KeyRing::new(master, &secret)?;
         let (head, raises) = store.load_raises().await?;
         let first_start = head.number == 0;
         let tenant = Tenant {
@@ -64,83 +66,33 @@ impl App {
             audit,
             pairing_brake,
         };
-        app.ensure_keys().await?;
-        Ok(app)
-    }
-
-    /// Makes the keys that are missing, then takes all into the ring.
-    async fn ensure_keys(&self) -> Result<(), Fault> {
-        let known = self.signing_keys().await?;
-        let draw = self.draw();
-        let mut commit = Commit { now: draw.now(), ..Commit::default() };
-        for alg in ALGORITHMS.into_iter().filter(|alg| !known.iter().any(|key| key.alg == *alg)) {
-            let key = self.keys.generate(alg, draw.now() - 60, draw.bytes())?;
-            commit.changes.push(oauth::Change::from(Write::new(key)).into());
+        app.keep_keys().await?;
+        match app.reload_keys().await? {
+            0 => Ok(app),
+            _ => Err(Fault::Broken(OTHER_MASTER_KEY)),
         }
-        if !commit.changes.is_empty() {
-            self.store.commit(commit).await?;
-        }
-        self.reload_keys().await
-    }
-
-    async fn signing_keys(&self) -> Result<Vec<identity::Fact<oauth::SigningKey>>, Fault> {
-        let kind: Kind = oauth::SigningKey::KIND;
-        let page = self.store.list(ListQuery { kind, filter: None, after: None, limit: 1000 }).await?;
-        page.items.into_iter().map(|stored| stored.parse().map_err(Fault::from)).collect()
-    }
-
-    /// All signing keys the store has, in the order of their ids.
-    ///
-    /// # Errors
-    /// [`Fault`]
-    pub async fn known_keys(&self) -> Result<Vec<oauth::SigningKey>, Fault> {
-        Ok(self.signing_keys().await?.into_iter().map(|fact| fact.record).collect())
-    }
-
-    async fn reload_keys(&self) -> Result<(), Fault> {
-        let records = self.signing_keys().await?;
-        self.keys.load(records.into_iter().map(|fact| fact.record).collect())?;
-        self.authority.replace_keys(self.keys.verifying()?);
-        Ok(())
-    }
-
-    /// Makes the successors of all signing keys: published at once, signing
-    /// after receivers have had time to fetch them; the old ones verify on.
-    ///
-    /// # Errors
-    /// [`Fault`]
-    pub async fn rotate_keys(&self) -> Result<Vec<oauth::SigningKey>, Fault> {
-        let draw = self.draw();
-        let from = draw.now() + PUBLISHED_BEFORE;
-        let fresh = ALGORITHMS
-            .map(|alg| self.keys.generate(alg, from, draw.bytes()))
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()?;
-        self.decide(|| async {
-            let mut commit = Commit { now: draw.now(), ..Commit::default() };
-            for old in self.signing_keys().await?.into_iter().filter(|key| key.retire_at > from) {
-                let retired = oauth::SigningKey { retire_at: from, ..old.record.clone() };
-                commit.changes.push(oauth::Change::from(old.rewrite(retired)).into());
-            }
-            for key in &fresh {
-                commit.changes.push(oauth::Change::from(Write::new(key.clone())).into());
-                commit.events.push(identity::Event::new(identity::EventKind::KeyRotated, key.kid.clone()));
-            }
-            Ok((commit, ()))
-        })
-        .await?;
-        self.reload_keys().await?;
-        Ok(fresh)
     }
 
     /// The beat of every minute: advances the store's time, drops what is dead,
-    /// and takes keys that others made.
+    /// makes keys in time, and takes those that others made.
     ///
     /// # Errors
     /// [`Fault`]
     pub async fn beat(&self) -> Result<(), Fault> {
         let head = self.store.prune(self.now()).await?;
         self.authority.learn_head(head.horizon, head.time);
-        self.reload_keys().await
+        if let Err(fault) = self.keep_keys().await {
+            // Tokens go on to be signed with what there is.
+            tracing::error!(cause = %fault, "keys_not_made");
+        }
+        let closed = self.reload_keys().await?;
+        if closed > 0 {
+            tracing::warn!(
+                closed,
+                "some signing keys are sealed under another master key: bring the new master.key to this node and \
+                 start it again; until then it signs with what it has open"
+            );
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 
 use identity::{Raise, Write};
 
-use crate::{AuthorizationCode, Client, Consent, Pairing, SigningKey, TokenFamily};
+use crate::{AuthorizationCode, Client, Consent, Pairing, SigningKey, TenantSecret, TokenFamily};
 
 /// One write.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,8 @@ pub enum Change {
     Pairing(Write<Pairing>),
     /// A signing key.
     SigningKey(Write<SigningKey>),
+    /// The secret of the tenant.
+    TenantSecret(Write<TenantSecret>),
     /// A write of the registry.
     Identity(identity::Change),
 }
@@ -34,7 +36,7 @@ macro_rules! from_write {
     };
 }
 
-from_write!(Client, Consent, AuthorizationCode, TokenFamily, Pairing, SigningKey);
+from_write!(Client, Consent, AuthorizationCode, TokenFamily, Pairing, SigningKey, TenantSecret);
 
 macro_rules! from_identity {
     ($($name:ty),* $(,)?) => {

@@ -33,6 +33,7 @@ pub mod revocation;
 pub mod scope;
 pub mod signing_key;
 pub mod target;
+pub mod tenant_secret;
 pub mod token;
 pub mod userinfo;
 
@@ -45,6 +46,7 @@ pub use family::TokenFamily;
 pub use pairing::Pairing;
 pub use scope::Scope;
 pub use signing_key::SigningKey;
+pub use tenant_secret::TenantSecret;
 
 /// What an OAuth rule decides.
 pub type Decision<Reply> = identity::Decision<Reply, Change, ErrorCode>;

@@ -14,6 +14,7 @@ mod data;
 mod environment;
 mod example;
 mod issuer;
+mod keys;
 mod limits;
 mod listeners;
 mod log;
@@ -28,6 +29,7 @@ pub use clients::Clients;
 pub use data::Data;
 pub use environment::Environment;
 pub use issuer::{BaseUrl, Issuer};
+pub use keys::Keys;
 pub use limits::Limits;
 pub use listeners::{Belief, Listener, Listeners};
 pub use log::{Level, Log, LogFormat};
@@ -61,6 +63,8 @@ pub struct Config {
     pub log: Log,
     /// What holds for clients.
     pub clients: Clients,
+    /// How long keys are used.
+    pub keys: Keys,
 }
 
 /// All that is wrong with a configuration, at least one thing.
@@ -138,6 +142,7 @@ impl Config {
             limits: top.section("limits", "What one peer, and all together, may ask of each listener.", Limits::read),
             log: top.section("log", "What is told on standard error, and how.", Log::read),
             clients: top.section("clients", "How this service is called, and which clients it trusts.", Clients::read),
+            keys: top.section("keys", "The keys that tokens are signed with.", Keys::read),
         };
         top.finish();
         config

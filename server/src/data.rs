@@ -127,27 +127,98 @@ impl DataFolder {
     /// # Errors
     /// [`DataError`]; a key that others may read is refused.
     pub fn master_key(&self, _lock: &DataLock, entropy: &dyn Entropy) -> Result<Zeroizing<[u8; 32]>, DataError> {
-        let path = self.path.join("master.key");
-        match fs::metadata(&path) {
-            Ok(facts) if readable_by_others(&facts) => Err(DataError::OpenToOthers { path, mode: "600" }),
-            Ok(_) => {
-                let text = Zeroizing::new(fs::read_to_string(&path).map_err(|error| unusable(&path, error))?);
-                let bytes = jose::base64url::decode(text.trim_end()).ok().map(Zeroizing::new);
-                let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
-                key.map(Zeroizing::new).ok_or(DataError::KeyBroken { path })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if self.store().exists() {
-                    return Err(DataError::KeyMissing { path });
-                }
+        let path = self.master_key_file();
+        match read_key(&path)? {
+            Some(key) => Ok(key),
+            None if self.store().exists() => Err(DataError::KeyMissing { path }),
+            None => {
                 let key = Zeroizing::new(port::random::<32>(entropy));
-                let text = Zeroizing::new(jose::base64url::encode(*key) + "\n");
-                write_private(&path, text.as_bytes())?;
+                write_key(&path, &key)?;
                 Ok(key)
             }
-            Err(error) => Err(unusable(&path, error)),
         }
     }
+
+    /// Where the master key is.
+    pub fn master_key_file(&self) -> PathBuf {
+        self.path.join("master.key")
+    }
+
+    /// Where the master key before the last one is kept: old backups want it.
+    pub fn old_master_key_file(&self) -> PathBuf {
+        self.path.join("master.key.old")
+    }
+
+    fn next_master_key_file(&self) -> PathBuf {
+        self.path.join("master.key.next")
+    }
+
+    /// The key that takes over once the store is sealed under it; there is one only
+    /// where that was begun and not seen to end.
+    ///
+    /// # Errors
+    /// [`DataError`]; a key that others may read is refused.
+    pub fn next_master_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>, DataError> {
+        read_key(&self.next_master_key_file())
+    }
+
+    /// Keeps the next key, before anything is sealed under it.
+    ///
+    /// # Errors
+    /// [`DataError::Unusable`]
+    pub fn keep_next_master_key(&self, key: &[u8; 32]) -> Result<(), DataError> {
+        write_key(&self.next_master_key_file(), key)
+    }
+
+    /// The next key takes over; the one before is kept beside it. May be repeated
+    /// after a crash at any point.
+    ///
+    /// # Errors
+    /// [`DataError::Unusable`]
+    pub fn promote_master_key(&self) -> Result<(), DataError> {
+        let path = self.master_key_file();
+        if let Some(old) = read_key(&path)? {
+            write_key(&self.old_master_key_file(), &old)?;
+        }
+        let promoted = fs::rename(self.next_master_key_file(), &path).and_then(|()| sync_folder_of(&path));
+        promoted.map_err(|error| unusable(&path, error))
+    }
+
+    /// Drops a next key under which nothing was sealed.
+    ///
+    /// # Errors
+    /// [`DataError::Unusable`]
+    pub fn drop_next_master_key(&self) -> Result<(), DataError> {
+        let path = self.next_master_key_file();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&path, error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A key of 32 bytes as base64url, or nothing if there is no such file.
+///
+/// # Errors
+/// [`DataError`]; a key that others may read is refused.
+pub(crate) fn read_key(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, DataError> {
+    let path = path.to_owned();
+    match fs::metadata(&path) {
+        Ok(facts) if readable_by_others(&facts) => Err(DataError::OpenToOthers { path, mode: "600" }),
+        Ok(_) => {
+            let text = Zeroizing::new(fs::read_to_string(&path).map_err(|error| unusable(&path, error))?);
+            let bytes = jose::base64url::decode(text.trim_end()).ok().map(Zeroizing::new);
+            let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+            key.map(|key| Some(Zeroizing::new(key))).ok_or(DataError::KeyBroken { path })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unusable(&path, error)),
+    }
+}
+
+fn write_key(path: &Path, key: &[u8; 32]) -> Result<(), DataError> {
+    let text = Zeroizing::new(jose::base64url::encode(key) + "\n");
+    write_private(path, text.as_bytes())
 }
 
 /// Makes a folder with mode 700, its parents too; one that is there must be closed to others.
@@ -181,10 +252,15 @@ fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), DataError> 
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&draft, path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
+        sync_folder_of(path)
     };
     written().map_err(|error| unusable(path, error))
+}
+
+/// A name that was given survives a loss of power.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }
 
 fn unusable(path: &Path, error: io::Error) -> DataError {
@@ -251,6 +327,25 @@ mod tests {
             assert!(matches!(refused, DataError::KeyBroken { .. }), "{text}");
             assert!(text.is_empty() || !refused.to_string().contains(text));
         }
+    }
+
+    #[test]
+    fn the_next_key_takes_over_whole_and_the_old_one_is_kept() {
+        let (_outer, data) = folder();
+        let lock = data.lock().unwrap();
+        let first = data.master_key(&lock, &SystemEntropy).unwrap();
+        assert!(data.next_master_key().unwrap().is_none());
+        data.keep_next_master_key(&[7; 32]).unwrap();
+        assert_eq!(data.master_key(&lock, &SystemEntropy).unwrap(), first, "nothing is sealed under it yet");
+        data.promote_master_key().unwrap();
+        assert_eq!(*data.master_key(&lock, &SystemEntropy).unwrap(), [7; 32]);
+        assert_eq!(read_key(&data.old_master_key_file()).unwrap().unwrap(), first);
+        assert_eq!(mode(&data.old_master_key_file()), 0o600);
+        assert!(data.next_master_key().unwrap().is_none());
+        data.keep_next_master_key(&[8; 32]).unwrap();
+        data.drop_next_master_key().unwrap();
+        data.drop_next_master_key().unwrap();
+        assert!(data.next_master_key().unwrap().is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::mailer::{FolderMailer, Mailer, SmtpMailer, SmtpSecurity};
-use app::{App, Fault, MasterKey, Ports, Settings};
+use app::{App, Fault, MasterKey, OTHER_MASTER_KEY, Ports, Settings};
 use authority::Clock;
 use store::StoreError;
 use store_sqlite::{SqliteStore, TenantSettings};
@@ -46,21 +46,38 @@ pub async fn open_app(
     };
     let settings = Settings {
         max_token_life: MAX_TOKEN_LIFE,
+        rotate_keys_every: i64::try_from(config.keys.rotate.as_secs()).unwrap_or(i64::MAX),
         service: config.clients.service.clone(),
         client_authorities: config.clients.authorities.clone(),
         ..Settings::new(issuer, device_url)
     };
-    let app = App::start(settings, &MasterKey::new(**master_key), ports).await.map_err(|fault| app_failure(&fault))?;
+    let opened = App::start(settings.clone(), &MasterKey::new(**master_key), ports.clone()).await;
+    let app = match (opened, data.next_master_key().map_err(|error| Failure::new(Exit::Store, error))?) {
+        (Ok(app), None) => app,
+        (Ok(app), Some(_)) => {
+            // Sealing anew was begun, and nothing was sealed.
+            data.drop_next_master_key().map_err(|error| Failure::new(Exit::Store, error))?;
+            app
+        }
+        (Err(Fault::Broken(OTHER_MASTER_KEY)), Some(next)) => {
+            let app = App::start(settings, &MasterKey::new(*next), ports).await;
+            let app = app.map_err(|fault| app_failure(&fault, data))?;
+            data.promote_master_key().map_err(|error| Failure::new(Exit::Store, error))?;
+            tracing::warn!("sealing under the new master key had been cut off; it is brought to its end");
+            app
+        }
+        (Err(fault), _) => return Err(app_failure(&fault, data)),
+    };
     Ok(Arc::new(app))
 }
 
 /// The doors of an application that was opened.
-pub fn doors_of(app: &Arc<App>) -> Doors {
+pub fn doors_of(app: &Arc<App>, data: &DataFolder) -> Doors {
     let at = |origin: &str| State { app: Arc::clone(app), origin: origin.into() };
     let people = at(&app.tenant().issuer);
     let devices = at(&app.tenant().device_url);
     Doors {
-        local: web::people_router(people.clone()).merge(crate::keys::local_routes(app)),
+        local: web::people_router(people.clone()).merge(crate::keys::local_routes(app, data)),
         people: web::people_router(people),
         devices: web::device_router(devices),
     }
@@ -111,10 +128,18 @@ fn store_failure(error: &StoreError) -> Failure {
     }
 }
 
-fn app_failure(fault: &Fault) -> Failure {
+fn app_failure(fault: &Fault, data: &DataFolder) -> Failure {
     match fault {
-        Fault::Broken("sealed_key_of_another_master_key") => {
-            Failure::new(Exit::Store, "the signing keys were sealed with another master.key: put the right one back")
+        Fault::Broken(OTHER_MASTER_KEY) => {
+            let path = data.master_key_file();
+            Failure::new(
+                Exit::Store,
+                format!(
+                    "the store is sealed under another master key than {}: put the right one back, or, if another \
+                     node has resealed the store, copy the file from there",
+                    path.display()
+                ),
+            )
         }
         fault => Failure::new(Exit::Store, fault),
     }

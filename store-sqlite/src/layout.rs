@@ -15,7 +15,8 @@ use crate::apply::Place;
 use crate::fault::store_error;
 use crate::words::Words;
 
-const MIGRATIONS: [&str; 2] = [include_str!("layout/0001.sql"), include_str!("layout/0002.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("layout/0001.sql"), include_str!("layout/0002.sql"), include_str!("layout/0003.sql")];
 
 /// "KEYF": tells our files from those of others.
 const APPLICATION: i32 = 0x4b45_5946;

@@ -71,6 +71,7 @@ fn step(change: Change) -> Result<Step, StoreError> {
         Change::OAuth(O::TokenFamily(it)) => write(&it),
         Change::OAuth(O::Pairing(it)) => write(&it),
         Change::OAuth(O::SigningKey(it)) => write(&it),
+        Change::OAuth(O::TenantSecret(it)) => write(&it),
         Change::Idempotent { key, reply } => {
             let stored = serde_json::json!([reply.request, reply.status, reply.body, reply.headers]);
             Ok(Step::Idempotent { key, until: reply.until, reply: stored.to_string() })

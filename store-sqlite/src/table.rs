@@ -61,7 +61,7 @@ const CREDENTIAL: &[Column] = &[
     of_certificate("certificate_issuer", "issuer"),
 ];
 
-const TABLES: [Table; 19] = [
+const TABLES: [Table; 20] = [
     table("product", &["model"]),
     table("trust_anchor", &["product", "thumbprint"]),
     packed_table("device", DEVICE),
@@ -81,6 +81,7 @@ const TABLES: [Table; 19] = [
     table("token_family", &["user", "session", "device", "asset", "bond"]),
     table("pairing", &["user_code"]),
     Table { name: "signing_key", id: "kid", text_columns: &[], columns: &[] },
+    table("tenant_secret", &[]),
 ];
 
 impl Table {

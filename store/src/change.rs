@@ -62,7 +62,7 @@ from_write! {
         identity::User, identity::Passkey, identity::Asset, identity::Bond, identity::BrowserSession,
         identity::DeviceSession, identity::MailToken, identity::Import;
     OAuth: oauth::Client, oauth::Consent, oauth::AuthorizationCode, oauth::TokenFamily, oauth::Pairing,
-        oauth::SigningKey;
+        oauth::SigningKey, oauth::TenantSecret;
 }
 
 impl From<identity::Raise> for Change {

@@ -28,7 +28,7 @@ use identity::{Kind, Record};
 pub const MAX_TOKEN_LIFE: i64 = 86_400;
 
 /// Every kind of record there is.
-pub const KINDS: [Kind; 19] = [
+pub const KINDS: [Kind; 20] = [
     identity::Product::KIND,
     identity::TrustAnchor::KIND,
     identity::Device::KIND,
@@ -48,6 +48,7 @@ pub const KINDS: [Kind; 19] = [
     oauth::TokenFamily::KIND,
     oauth::Pairing::KIND,
     oauth::SigningKey::KIND,
+    oauth::TenantSecret::KIND,
 ];
 
 /// Makes one `#[tokio::test]` of every case. `$open` is an async function that

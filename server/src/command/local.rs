@@ -30,7 +30,7 @@ impl Local {
             let key = data.master_key(lock, &SystemEntropy).map_err(|error| Failure::new(Exit::Store, error))?;
             let clock = std::sync::Arc::new(WallClock::new());
             let app = wiring::open_app(&config, &data, &key, &(clock as _)).await?;
-            Ok(wiring::doors_of(&app).local)
+            Ok(wiring::doors_of(&app, &data).local)
         };
         let admin = runtime.block_on(Admin::connect(&data, start))?;
         Ok(Self { admin, runtime })

@@ -26,7 +26,7 @@ pub(super) fn run(frame: &Frame) -> Result<(), Failure> {
         wiring::keep_beating(&app, &drain);
         let link = web::portal::first_administrator_link(&app).await;
         let link = link.map_err(|fault| Failure::new(Exit::Store, fault))?;
-        let running = bound.open(&config, &data, &clock, wiring::doors_of(&app), drain)?;
+        let running = bound.open(&config, &data, &clock, wiring::doors_of(&app, &data), drain)?;
         running.readiness().set(true);
         tell(frame, &running, app.tenant().issuer.as_str(), &data.path().display().to_string(), link.as_deref());
         running.until_signal().await.map_err(|error| Failure::new(Exit::Failed, error))

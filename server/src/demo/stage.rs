@@ -78,7 +78,7 @@ pub(super) async fn set(log: Log) -> Result<(Stage, Standing), Failure> {
     let drain = Drain::new();
     let app = wiring::open_app(&config, &data, &master_key, &clock).await?;
     wiring::keep_beating(&app, &drain);
-    let running = bound.open(&config, &data, &clock, wiring::doors_of(&app), drain)?;
+    let running = bound.open(&config, &data, &clock, wiring::doors_of(&app, &data), drain)?;
     running.readiness().set(true);
 
     let ca_file = running.identity().authority_file().map(Path::to_owned);

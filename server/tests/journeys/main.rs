@@ -11,6 +11,8 @@ mod device;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod local;

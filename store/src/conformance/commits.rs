@@ -66,6 +66,7 @@ pub async fn every_kind_of_record_is_kept(store: Arc<dyn Store>) {
         new(family("1", "1")),
         new(pairing("1", "1")),
         Change::OAuth(oauth::Change::SigningKey(Write::new(key))),
+        new(oauth::TenantSecret { id: oauth::TenantSecret::ID.to_owned(), sealed: "s".to_owned(), created_at: BEGAN }),
     ];
     keep(&*store, all).await;
     for kind in super::KINDS {

@@ -14,6 +14,7 @@ mod devices;
 mod events;
 mod imports;
 mod kept;
+mod keys;
 mod oauth;
 mod openapi;
 mod pair;

@@ -189,6 +189,15 @@ impl<'a> Call<'a> {
 }
 
 async fn start(store: &Arc<dyn Store>, clock: &Arc<TestClock>, chance: u64) -> Arc<App> {
+    start_with(store, clock, chance, [7; 32]).await.unwrap()
+}
+
+pub(crate) async fn start_with(
+    store: &Arc<dyn Store>,
+    clock: &Arc<TestClock>,
+    chance: u64,
+    master: [u8; 32],
+) -> Result<Arc<App>, app::Fault> {
     let ports = Ports {
         store: Arc::clone(store),
         clock: clock.clone(),
@@ -196,24 +205,35 @@ async fn start(store: &Arc<dyn Store>, clock: &Arc<TestClock>, chance: u64) -> A
         mailer: Arc::new(NoMailer),
     };
     let settings = Settings::new(ISSUER, "https://device.id.example.com");
-    Arc::new(App::start(settings, &MasterKey::new([7; 32]), ports).await.unwrap())
+    App::start(settings, &MasterKey::new(master), ports).await.map(Arc::new)
+}
+
+/// A store in which nothing is, and a clock.
+pub(crate) fn ground() -> (Arc<dyn Store>, Arc<TestClock>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let tenant = TenantSettings {
+        issuer: ISSUER.into(),
+        device_url: "https://device.id.example.com".into(),
+        max_token_life: 86_400,
+    };
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path().join("store"), tenant).unwrap());
+    (store, Arc::new(TestClock::at(u64::try_from(NOW).unwrap())), folder)
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let tenant = TenantSettings {
-            issuer: ISSUER.into(),
-            device_url: "https://device.id.example.com".into(),
-            max_token_life: 86_400,
-        };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path().join("store"), tenant).unwrap());
-        let clock = Arc::new(TestClock(AtomicU64::new(u64::try_from(NOW).unwrap() * 1000)));
+        let (store, clock, folder) = ground();
         let app = start(&store, &clock, 1).await;
         let router = web::people_router(State { app: Arc::clone(&app), origin: ISSUER.into() });
         let mut world = Self { app, store, clock, router, description: Value::Null, folder };
         world.description = world.get("/openapi.json").send().await.ok();
         world
+    }
+
+    /// Another process on the same store, under this master key.
+    pub(crate) async fn started_with(&self, master: [u8; 32]) -> Result<Arc<App>, app::Fault> {
+        static CHANCE: AtomicU64 = AtomicU64::new(2 << 40);
+        start_with(&self.store, &self.clock, CHANCE.fetch_add(1 << 32, Ordering::SeqCst), master).await
     }
 
     /// Another process on the same store, this one's memory forgotten.
