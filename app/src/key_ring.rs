@@ -220,7 +220,8 @@ impl KeyRing {
         self.held().iter().filter(alive).map(|held| held.record.jwk.clone()).collect()
     }
 
-    /// What tokens are verified and opened with.
+    /// What tokens are verified and opened with. A retired key goes on until the
+    /// last token it signed can no longer be renewed; younger ones it has none.
     ///
     /// # Errors
     /// [`Fault::Broken`]
@@ -228,7 +229,7 @@ impl KeyRing {
         let mut set = KeySet::default();
         for held in self.held().iter() {
             let key = VerifyingKey::from_jwk(&held.record.jwk).map_err(|_| Fault::Broken("signing_key"))?;
-            set.add_verifying(held.record.kid.clone(), held.record.alg, key);
+            set.add_verifying(held.record.kid.clone(), held.record.alg, key, held.record.retire_at);
         }
         set.add_sealing(self.opaque.clone());
         Ok(set)

@@ -25,6 +25,7 @@ use crate::fault::Fault;
 mod device_code;
 mod exchange;
 mod refresh;
+mod renewal;
 
 /// A request as the door hands it over.
 pub struct TokenRequest {

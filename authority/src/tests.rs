@@ -26,7 +26,7 @@ fn world() -> World {
     let signing = SigningKey::generate(Alg::ES256).unwrap();
     let sealing = Arc::new(SealingKey::new("s1", [7; 32]).unwrap());
     let mut keys = KeySet::default();
-    keys.add_verifying("k1".into(), Alg::ES256, VerifyingKey::from_jwk(signing.jwk()).unwrap());
+    keys.add_verifying("k1".into(), Alg::ES256, VerifyingKey::from_jwk(signing.jwk()).unwrap(), i64::MAX);
     keys.add_sealing(sealing.clone());
     let tenant = Tenant {
         issuer: "https://id.example.com".into(),
@@ -86,6 +86,20 @@ fn a_signed_and_a_sealed_token_are_read_alike() {
     let a = world.authority.verify(&signed, NOW).unwrap();
     let b = world.authority.verify(&opaque, NOW).unwrap();
     assert_eq!(a.claims(), b.claims());
+}
+
+#[test]
+fn a_retired_key_verifies_what_it_signed_and_nothing_younger() {
+    let world = world();
+    let mut keys = KeySet::default();
+    let key = VerifyingKey::from_jwk(world.signing.jwk()).unwrap();
+    keys.add_verifying("k1".into(), Alg::ES256, key, NOW - 100);
+    world.authority.replace_keys(keys);
+    let signed_at = |iat: i64| sign(&world, "at+jwt", &with("iat", json!(iat)));
+    assert!(world.authority.read(&signed_at(NOW - 100), NOW).is_ok());
+    assert!(world.authority.read(&signed_at(NOW - 40), NOW).is_ok(), "another node may have learned of it later");
+    let forged = world.authority.read(&signed_at(NOW - 39), NOW).unwrap_err();
+    assert_eq!(forged.reason, "token_signed_by_retired_key");
 }
 
 #[test]

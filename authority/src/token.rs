@@ -28,14 +28,21 @@ pub(crate) const fn refused(reason: &'static str) -> TokenRefusal {
 /// The public half of what tokens are signed and sealed with, parsed once.
 #[derive(Default)]
 pub struct KeySet {
-    verifying: HashMap<String, (Alg, VerifyingKey)>,
+    verifying: HashMap<String, Verifying>,
     sealing: HashMap<String, Arc<SealingKey>>,
 }
 
+struct Verifying {
+    alg: Alg,
+    key: VerifyingKey,
+    signs_until: i64,
+}
+
 impl KeySet {
-    /// Adds a key that verifies under this `kid` with this algorithm alone.
-    pub fn add_verifying(&mut self, kid: String, alg: Alg, key: VerifyingKey) {
-        self.verifying.insert(kid, (alg, key));
+    /// Adds a key that verifies under this `kid` with this algorithm alone what
+    /// says that it was made up to `signs_until`, seconds.
+    pub fn add_verifying(&mut self, kid: String, alg: Alg, key: VerifyingKey, signs_until: i64) {
+        self.verifying.insert(kid, Verifying { alg, key, signs_until });
     }
 
     /// Adds a key that opens sealed tokens.
@@ -109,12 +116,15 @@ pub(crate) fn check_times(claims: &Claims, now: i64, max_life: i64) -> Result<()
 fn verify(token: &str, keys: &KeySet) -> Result<SoundToken, TokenRefusal> {
     let unverified = jws::Unverified::parse(token).map_err(|_| refused("token_malformed"))?;
     let header = unverified.header();
-    let (alg, key) =
-        header.kid().and_then(|kid| keys.verifying.get(kid)).ok_or(refused("token_signed_by_unknown_key"))?;
+    let held = header.kid().and_then(|kid| keys.verifying.get(kid)).ok_or(refused("token_signed_by_unknown_key"))?;
     let typ = header.typ().ok_or(refused("token_without_typ"))?;
     let kind = [TokenKind::Access, TokenKind::Asset].into_iter().find(|kind| jws::same_typ(typ, kind.typ()));
-    let verified = unverified.verify(key, &[*alg]).map_err(|_| refused("token_signature"))?;
+    let verified = unverified.verify(&held.key, &[held.alg]).map_err(|_| refused("token_signature"))?;
     let claims: Claims = serde_json::from_slice(verified.payload()).map_err(|_| refused("token_claims_malformed"))?;
+    // A key that leaked after its retirement makes nothing that is young.
+    if claims.iat > held.signs_until.saturating_add(CLOCK_SKEW) {
+        return Err(refused("token_signed_by_retired_key"));
+    }
     let kind = match kind {
         Some(kind) => kind,
         // Some clients want asset tokens with `typ: JWT`. An ID token has no

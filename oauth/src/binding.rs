@@ -62,7 +62,7 @@ pub(crate) fn key(jkt: &str) -> Confirmation {
     Confirmation { jkt: Some(jkt.to_owned()), ..Confirmation::default() }
 }
 
-fn certificate_of(thumbprint: &str) -> Confirmation {
+pub(crate) fn certificate_of(thumbprint: &str) -> Confirmation {
     Confirmation { x5t_s256: Some(thumbprint.to_owned()), ..Confirmation::default() }
 }
 

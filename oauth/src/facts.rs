@@ -162,6 +162,41 @@ pub struct RegistrationFacts {
     pub anchors_now: Vec<Option<identity::Epochs>>,
 }
 
+/// How a renewal names what it is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RenewalQuery {
+    /// `asset_id` of the subject token.
+    pub asset: String,
+    /// To whom the subject token was issued; `None` for the client through which
+    /// the title came.
+    pub client: Option<String>,
+    /// Anchors of the subject token, itself among them.
+    pub anchors: Vec<identity::Anchor>,
+}
+
+/// For renewing an asset token by proof of the device's key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RenewalFacts {
+    /// Who calls.
+    pub caller: CallerFacts,
+    /// The client of the query, where there is such a record.
+    pub client: Option<Fact<Client>>,
+    /// The title, open or closed.
+    pub asset: Option<Fact<Asset>>,
+    /// Who owns it.
+    pub account: Option<Fact<Account>>,
+    /// Its device and that one's model.
+    pub device: Option<DeviceFacts>,
+    /// Bonds the subject token lists, ended ones included.
+    pub bonds: Vec<Fact<Bond>>,
+    /// Who holds the one of them that is on the title, where that is a person.
+    pub user: Option<Fact<User>>,
+    /// Whether anybody has a bond on the title that has not ended.
+    pub held: bool,
+    /// Epochs, as they are now, of the anchors of the query, in its order.
+    pub anchors_now: Vec<Option<identity::Epochs>>,
+}
+
 /// For a token traded for another (JWT bearer, RFC 8693 of an asset token).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TradeFacts {

@@ -39,6 +39,9 @@ pub struct TokenFamily {
     pub scope: Scope,
     /// The resources it can yield tokens for.
     pub resources: Vec<String>,
+    /// Yields asset tokens, of a device that proved no key.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub asset_token: bool,
     /// Key its refresh tokens are bound to, where the client is public.
     pub confirmation: Option<Confirmation>,
     /// All it hung from when it began, with epochs: compared with `end_epoch`.
@@ -70,6 +73,7 @@ pub(crate) struct Beginning {
     pub(crate) on: On,
     pub(crate) scope: Scope,
     pub(crate) resources: Vec<String>,
+    pub(crate) asset_token: bool,
     pub(crate) confirmation: Option<Confirmation>,
     /// Those of the first token.
     pub(crate) anchors: Anchors,
@@ -121,6 +125,7 @@ impl TokenFamily {
             bond,
             scope,
             resources,
+            asset_token: with.asset_token,
             confirmation,
             anchors: issue::lasting(&anchors),
             current,

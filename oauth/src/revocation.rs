@@ -7,11 +7,8 @@ use crate::Decision;
 use crate::client_auth::AuthenticatedClient;
 use crate::error::ErrorCode;
 use crate::family::TokenFamily;
+use crate::grant::token_exchange::renewal;
 use crate::token::Claims;
-
-/// So long after its end a token may still count somewhere, seconds: clocks
-/// differ, and an asset token may be renewed late.
-const RENEWABLE: i64 = 30 * 86_400;
 
 /// What the presented token is.
 pub enum Presented<'a> {
@@ -37,7 +34,7 @@ pub fn decide(client: &AuthenticatedClient, presented: &Presented<'_>, now: i64)
             )
         }
         // A token that is over and can not be renewed any more needs no row.
-        Presented::Access(claims) if claims.exp.saturating_add(RENEWABLE) < now => Decision::reply(()),
+        Presented::Access(claims) if claims.exp.saturating_add(renewal::LATEST) < now => Decision::reply(()),
         Presented::Access(claims) => Decision::reply(()).change(Raise::token(claims.jti.clone(), claims.exp)).event(
             Event::new(EventKind::TokenRevoked, claims.jti.clone())
                 .with("client_id", client.id())

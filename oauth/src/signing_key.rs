@@ -5,12 +5,11 @@ use identity::{AnchorKind, Kind, Record};
 use jose::{Alg, Jwk};
 use serde::{Deserialize, Serialize};
 
+use crate::grant::token_exchange::renewal;
+
 /// How long a new key is published before it signs, seconds: longer than
 /// receivers cache the key set (`GET /jwks`).
 pub const PUBLISHED_BEFORE: i64 = 3_600;
-
-/// A renewal may come so long after a token's end (anchors: never brick).
-const RENEWED_AFTER: i64 = 30 * 86_400;
 
 /// A signing key; the private half is sealed with the master key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,7 +54,7 @@ impl SigningKey {
 
     /// Until then something it signed may be renewed, seconds.
     pub fn verifies_until(&self, max_token_life: i64) -> i64 {
-        self.retire_at.saturating_add(max_token_life).saturating_add(RENEWED_AFTER)
+        self.retire_at.saturating_add(max_token_life).saturating_add(renewal::LATEST)
     }
 }
 

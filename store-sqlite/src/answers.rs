@@ -11,7 +11,7 @@ use identity::user::Email;
 use identity::{Anchor, BondId, Digest, Epochs, FamilyId, RecordKey, Tenant, UserId};
 use oauth::facts::{
     AuthorizeFacts, CallerFacts, CodeFacts, PairingFacts, RefreshFacts, RegistrationFacts, RegistrationQuery,
-    TradeFacts,
+    RenewalFacts, RenewalQuery, TradeFacts,
 };
 use rusqlite::{OptionalExtension, params};
 use store::{
@@ -130,6 +130,10 @@ impl Store for SqliteStore {
 
     fn load_registration(&self, caller: CallerQuery, query: RegistrationQuery) -> Answer<'_, RegistrationFacts> {
         self.read(move |now| now.registration(&caller, &query))
+    }
+
+    fn load_renewal(&self, caller: CallerQuery, query: RenewalQuery) -> Answer<'_, RenewalFacts> {
+        self.read(move |now| now.renewal(&caller, &query))
     }
 
     fn load_trade(&self, caller: CallerQuery, anchors: Vec<Anchor>) -> Answer<'_, TradeFacts> {

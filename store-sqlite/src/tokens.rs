@@ -1,10 +1,11 @@
 //! What the rules of the token endpoint and its neighbours are told.
 
+use identity::bond::Holder;
 use identity::facts::OwnedFacts;
 use identity::{Account, Anchor, AnchorKind, Asset, Bond, Digest, Fact, Product, User, UserId};
 use oauth::facts::{
     AuthorizeFacts, CallerFacts, ChainFacts, CodeFacts, PairingFacts, RefreshFacts, RegistrationFacts,
-    RegistrationQuery, TradeFacts,
+    RegistrationQuery, RenewalFacts, RenewalQuery, TradeFacts,
 };
 use oauth::pairing::PairingState;
 use oauth::{AuthorizationCode, Client, Consent, Pairing, TokenFamily};
@@ -191,6 +192,26 @@ impl Snapshot<'_> {
             bonds,
             actor_used: self.used(query.actor_once.as_deref())?,
             anchors_now: self.all_epochs(&query.subject_anchors)?,
+        })
+    }
+
+    pub(crate) fn renewal(&self, caller: &CallerQuery, query: &RenewalQuery) -> Load<RenewalFacts> {
+        let asset: Option<Fact<Asset>> = self.by_id(&query.asset)?;
+        let through = asset.as_ref().and_then(|asset| asset.client.as_ref()).map(|client| client.as_str());
+        let listed = query.anchors.iter().filter(|anchor| anchor.kind == AnchorKind::Bond);
+        let bonds: Vec<Fact<Bond>> = self.by_ids(listed.map(|anchor| anchor.id.as_str()))?;
+        let on_title = bonds.iter().find(|bond| bond.target.id() == query.asset);
+        let holder = on_title.map(|bond| &bond.holder).filter(|holder| matches!(holder, Holder::User(_)));
+        Ok(RenewalFacts {
+            caller: self.caller(caller)?,
+            client: self.by_some_id(query.client.as_deref().or(through))?,
+            account: self.by_some_id(asset.as_ref().map(|asset| asset.account.as_str()))?,
+            device: asset.as_ref().map_or(Ok(None), |asset| self.device_by_id(asset.device.as_str()))?,
+            user: self.by_some_id(holder.map(Holder::id))?,
+            held: self.exists("SELECT 1 FROM bond WHERE target = ?1 AND state <> 'ended'", &query.asset)?,
+            asset,
+            bonds,
+            anchors_now: self.all_epochs(&query.anchors)?,
         })
     }
 

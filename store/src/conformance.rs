@@ -115,6 +115,7 @@ macro_rules! conformance_tests {
                 a_refresh_comes_with_the_chain_as_it_is_now,
                 a_pairing_comes_with_device_owner_and_family,
                 a_registration_sees_the_device_by_all_it_is_called,
+                a_renewal_sees_the_title_with_all_who_hold_it,
                 a_trade_sees_what_the_token_hangs_from,
             }
             model {

@@ -30,7 +30,7 @@ use identity::facts::{
 use identity::{Anchor, BondId, Digest, Epochs, Fact, FamilyId, Record, RecordKey, UserId};
 use oauth::facts::{
     AuthorizeFacts, CallerFacts, CodeFacts, PairingFacts, RefreshFacts, RegistrationFacts, RegistrationQuery,
-    TradeFacts,
+    RenewalFacts, RenewalQuery, TradeFacts,
 };
 
 /// A boxed answer: one pointer per request, no generics through the program.
@@ -90,6 +90,8 @@ pub trait Store: Send + Sync + 'static {
     fn load_pairing_by_user_code(&self, user_code: Digest, user: UserId) -> Answer<'_, PairingFacts>;
     /// For registering an asset.
     fn load_registration(&self, caller: CallerQuery, query: RegistrationQuery) -> Answer<'_, RegistrationFacts>;
+    /// For renewing an asset token.
+    fn load_renewal(&self, caller: CallerQuery, query: RenewalQuery) -> Answer<'_, RenewalFacts>;
     /// For trading a token of ours for another, by the anchors it lists.
     fn load_trade(&self, caller: CallerQuery, anchors: Vec<Anchor>) -> Answer<'_, TradeFacts>;
     /// A device with its model and credentials, by did.

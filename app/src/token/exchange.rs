@@ -18,6 +18,11 @@ impl App {
             Ok(request) => request,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        match self.renewable(&request, asked.draw.now()) {
+            Some(Ok(subject)) => return self.renew(&asked, &request, &subject).await,
+            Some(Err(reason)) => return Ok(Err(OAuthRefusal::new(ErrorCode::InvalidRequest, reason))),
+            None => {}
+        }
         let subject = self.subject(request.subject_token.expose(), asked.draw.now());
         let implied = asked.presented.client_id().is_none();
         if let (true, Ok(subject)) = (implied, &subject) {
@@ -39,13 +44,13 @@ impl App {
         subject: Result<Subject, &'static str>,
         implied: bool,
     ) -> Outcome<TokenAnswer> {
-        let (drawn, _) = self.drawn(asked.draw, 1, asked.draw.id(FamilyId::mint));
+        let (drawn, refresh) = self.drawn(asked.draw, 1, asked.draw.id(FamilyId::mint));
         let ids = new_ids(asked.draw);
         let secret = asked.form.one("client_secret").map(|secret| Secret::new(secret.to_owned()));
         let secret = secret.or_else(|| asked.presented.basic_secret());
         let strict = request.actor_token.as_ref().map(|token| ActorToken::parse(token.expose(), false));
         let lenient = request.actor_token.as_ref().map(|token| ActorToken::parse(token.expose(), true));
-        let (drawn, ids, secret, subject) = (&drawn, &ids, &secret, &subject);
+        let (drawn, refresh, ids, secret, subject) = (&drawn, &refresh, &ids, &secret, &subject);
         let (strict, lenient) = (&strict, &lenient);
         self.decide(|| async move {
             // The two readings differ only in claim names, so what either names
@@ -75,7 +80,7 @@ impl App {
                 }
                 Err(refusal) => Decision::refuse(refusal.code, refusal.reason),
             };
-            self.finish(decision, None, asked.draw)
+            self.finish(decision, Some(refresh), asked.draw)
         })
         .await
     }

@@ -202,6 +202,7 @@ impl Granted<'_> {
             on: On::account(user.account.clone()),
             scope: self.scope.clone(),
             resources: code.resources.clone(),
+            asset_token: false,
             // RFC 9449 §5: a public client's refresh token is bound to its key.
             confirmation: self.cnf.clone().filter(|_| self.client.is_public()),
             anchors: self.anchors.clone(),

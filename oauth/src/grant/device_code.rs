@@ -273,6 +273,7 @@ impl Granted<'_> {
             on: self.holding.as_ref().map_or_else(household, On::title),
             scope: self.scope.clone(),
             resources: self.pairing.resources.clone(),
+            asset_token: false,
             confirmation: self.cnf.clone().filter(|_| self.client.is_public()),
             anchors: self.anchors.clone(),
             current: self.refreshes().then(|| drawn.refresh.clone()),

@@ -3,9 +3,10 @@
 
 use identity::credential::CredentialState;
 use identity::device::DeviceState;
-use identity::{AnchorKind, Event, EventKind, Fact, Guard, Raise, Secret};
+use identity::{AnchorKind, Anchors, Event, EventKind, Fact, Guard, Raise, Secret};
 
 use super::Drawn;
+use super::token_exchange::asset_token::{AssetToken, Form, receivers};
 use crate::client::GrantType;
 use crate::client_auth::AuthenticatedClient;
 use crate::error::{ErrorCode, OAuthRefusal};
@@ -143,41 +144,16 @@ fn refresh(
 ) -> Result<Decision<TokenReply>, OAuthRefusal> {
     client.require(GrantType::RefreshToken)?;
     let chain = &facts.chain;
-    let cnf = binding::confirm(client, request.jkt.as_deref())?;
+    // A device that proved no key has none to be bound to; the app's is another.
+    let bindable = !family.asset_token;
+    let cnf = if bindable { binding::confirm(client, request.jkt.as_deref())? } else { None };
     check_binding(client, facts, family, cnf.as_ref())?;
     let guards = guards(client, facts, drawn.now)?;
     let scope = narrowed(request.scope.as_ref(), family)?.intersection(&client.scopes());
     let product = chain.device.as_ref().filter(|_| family.device.is_some()).map(|device| &device.product.record);
     let scope = issue::within(&scope, product, chain.bond.as_ref().map(|bond| &bond.record));
-    let tenant = &facts.caller.tenant;
-    let openid = scope.contains("openid").then_some(tenant.issuer.as_str());
-    let audience = target::of_grant(&request.targets, &family.resources, &client.audiences(tenant), openid)?;
-    let now = drawn.now;
-    let family_anchor = family.anchor().into_iter().collect();
-    let sub = match (&chain.user, &chain.account) {
-        (Some(user), _) => user.id.as_str(),
-        (None, Some(account)) => account.id.as_str(),
-        (None, None) => return Err(bad("nobody_left")),
-    };
-    let mut claims = issue::base_claims(tenant, client.id(), sub, audience, now);
-    let ends = bond_end(facts).into_iter().chain([family.expires_at]);
-    claims.exp = issue::end_of_life(now, client.access_token_life().min(tenant.max_token_life), ends);
-    claims.jti = drawn.jti.clone();
-    claims.scope = scope.clone();
-    let account = chain.account.as_ref().filter(|account| Some(&account.id) == family.account.as_ref());
-    claims.account_id = account.filter(|account| !account.closed).map(|account| account.id.to_string());
-    claims.sid = family.session.as_ref().map(ToString::to_string);
-    claims.contact_id = chain.user.as_ref().and_then(|user| user.contact_id.clone());
-    claims.asset_id = family.asset.as_ref().map(ToString::to_string);
-    claims.did = family.device.as_ref().map(ToString::to_string);
-    claims.act =
-        family.device.as_ref().map(|did| Act { sub: did.to_string(), iss: Some(tenant.issuer.clone()), act: None });
-    claims.auth_time = family.auth_time;
-    claims.amr = family.methods.clone();
-    claims.cnf = cnf.clone();
-    claims.anc = issue::anchors(tenant, &guards, &family_anchor);
-    let mut reply = issue::access_token(claims, issue::Form::access(client.token_form()))?;
-    reply.id_token = id_token(client, facts, family, &scope, now);
+    let turn = Turn { request, client, facts, family, scope, cnf: cnf.clone(), guards: &guards, drawn };
+    let mut reply = if family.asset_token { turn.asset_token()? } else { turn.access_token()? };
     let repeated = if lost_reply { request.repeated.clone() } else { None };
     reply.refresh = Some(Refresh { family: family.id.clone(), repeated });
     let mut next = turned(request, family, drawn, lost_reply);
@@ -186,6 +162,97 @@ fn refresh(
     let mut decision = Decision::reply(reply).change(Change::from(family.rewrite(next)));
     decision.guards = guards;
     Ok(decision)
+}
+
+/// A turn of a family that was found good, and what it rests on.
+struct Turn<'a> {
+    request: &'a Request,
+    client: &'a AuthenticatedClient,
+    facts: &'a RefreshFacts,
+    family: &'a Fact<TokenFamily>,
+    scope: Scope,
+    cnf: Option<Confirmation>,
+    guards: &'a [Guard],
+    drawn: &'a Drawn,
+}
+
+impl Turn<'_> {
+    /// Whom its token speaks of.
+    fn sub(&self) -> Result<&str, OAuthRefusal> {
+        match (&self.facts.chain.user, &self.facts.chain.account) {
+            (Some(user), _) => Ok(user.id.as_str()),
+            (None, Some(account)) => Ok(account.id.as_str()),
+            (None, None) => Err(bad("nobody_left")),
+        }
+    }
+
+    fn anchors(&self) -> Anchors {
+        let own = self.family.anchor().into_iter().collect();
+        issue::anchors(&self.facts.caller.tenant, self.guards, &own)
+    }
+
+    fn ends(&self) -> impl Iterator<Item = i64> {
+        let bond = self.facts.chain.bond.as_ref().and_then(|bond| bond.not_after);
+        bond.into_iter().chain([self.family.expires_at])
+    }
+
+    fn access_token(self) -> Result<TokenReply, OAuthRefusal> {
+        let (client, family, chain) = (self.client, self.family, &self.facts.chain);
+        let (tenant, now) = (&self.facts.caller.tenant, self.drawn.now);
+        let openid = self.scope.contains("openid").then_some(tenant.issuer.as_str());
+        let allowed = client.audiences(tenant);
+        let audience = target::of_grant(&self.request.targets, &family.resources, &allowed, openid)?;
+        let mut claims = issue::base_claims(tenant, client.id(), self.sub()?, audience, now);
+        claims.exp = issue::end_of_life(now, client.access_token_life().min(tenant.max_token_life), self.ends());
+        claims.jti = self.drawn.jti.clone();
+        claims.scope = self.scope.clone();
+        let account = chain.account.as_ref().filter(|account| Some(&account.id) == family.account.as_ref());
+        claims.account_id = account.filter(|account| !account.closed).map(|account| account.id.to_string());
+        claims.sid = family.session.as_ref().map(ToString::to_string);
+        claims.contact_id = chain.user.as_ref().and_then(|user| user.contact_id.clone());
+        claims.asset_id = family.asset.as_ref().map(ToString::to_string);
+        claims.did = family.device.as_ref().map(ToString::to_string);
+        claims.act =
+            family.device.as_ref().map(|did| Act { sub: did.to_string(), iss: Some(tenant.issuer.clone()), act: None });
+        claims.auth_time = family.auth_time;
+        claims.amr = family.methods.clone();
+        claims.anc = self.anchors();
+        claims.cnf = self.cnf;
+        let mut reply = issue::access_token(claims, issue::Form::access(client.token_form()))?;
+        reply.id_token = id_token(client, self.facts, family, &self.scope, now);
+        Ok(reply)
+    }
+
+    /// Another asset token for a device that proved no key, as things stand now.
+    fn asset_token(self) -> Result<TokenReply, OAuthRefusal> {
+        let (chain, tenant) = (&self.facts.chain, &self.facts.caller.tenant);
+        let registered = self.client.client().ok_or(bad("not_a_client"))?;
+        if !registered.rights.asset_tokens {
+            return Err(OAuthRefusal::new(ErrorCode::UnauthorizedClient, "no_asset_tokens_right"));
+        }
+        let device = chain.device.as_ref().ok_or(bad("device_gone"))?;
+        let asset = chain.asset.as_ref().ok_or(bad("title_closed"))?;
+        let allowed = receivers(Some(registered), &device.product, &tenant.issuer);
+        let remaining = self.family.resources.iter().filter(|target| allowed.contains(target));
+        let remaining: Vec<String> = remaining.cloned().collect();
+        let targets = &self.request.targets;
+        let token = AssetToken {
+            tenant,
+            client_id: self.client.id(),
+            form: Form::of(registered),
+            sub: self.sub()?,
+            asset,
+            device: &device.device,
+            product: &device.product,
+            ends: self.ends().collect(),
+            audience: target::resolve(if targets.is_empty() { &remaining } else { targets }, &remaining)?,
+            cnf: None,
+            anchors: self.anchors(),
+            scope: self.scope.clone(),
+        };
+        let reply = token.reply(false, self.drawn)?;
+        Ok(TokenReply { issued_token_type: None, ..reply })
+    }
 }
 
 fn turned(request: &Request, family: &Fact<TokenFamily>, drawn: &Drawn, lost_reply: bool) -> TokenFamily {
@@ -262,6 +329,8 @@ fn guards(client: &AuthenticatedClient, facts: &RefreshFacts, now: i64) -> Resul
         guards.push(account.ok_or(bad("account_gone"))?.guard());
         let asset = chain.asset.as_ref().filter(|asset| asset.closed_at.is_none());
         guards.push(asset.ok_or(bad("title_closed"))?.guard());
+    }
+    if family.bond.is_some() {
         let bond = chain.bond.as_ref().filter(|bond| bond.is_live(now));
         guards.push(bond.ok_or(bad("bond_over"))?.guard());
     }
@@ -280,10 +349,6 @@ fn guards(client: &AuthenticatedClient, facts: &RefreshFacts, now: i64) -> Resul
     guards.extend(chain.session.as_ref().map(Fact::guard));
     guards.extend(chain.consent.as_ref().map(Fact::guard));
     Ok(guards)
-}
-
-fn bond_end(facts: &RefreshFacts) -> Option<i64> {
-    facts.chain.bond.as_ref().and_then(|bond| bond.not_after)
 }
 
 /// OIDC Core §12.2: same `sub` and `auth_time`, new `iat`, no `nonce`.

@@ -1,6 +1,6 @@
 //! Token exchange (RFC 8693): what may be asked for, and what all its paths share.
-//! A customer's token registers a device; an asset token is traded for an access
-//! token (`jwt_bearer`).
+//! A customer's token registers a device; an asset token is renewed by proof of
+//! the device's key, or traded for an access token (`jwt_bearer`).
 
 use identity::{Anchor, AnchorKind, AssetId, BondId, CredentialId, DeviceId, Secret};
 
@@ -9,10 +9,11 @@ use crate::form::Form;
 use crate::scope::Scope;
 use crate::token::{Claims, TokenKind};
 
-mod asset_token;
+pub(super) mod asset_token;
 mod customer;
 mod device;
 mod registration;
+pub mod renewal;
 
 pub use registration::{Registration, decide, query};
 
@@ -50,6 +51,11 @@ pub fn asset_token_type(issuer: &str) -> String {
 }
 
 impl Request {
+    /// Whether the asset token shall be answered under its private type.
+    fn wants_private_type(&self, issuer: &str) -> bool {
+        self.requested.as_deref().is_some_and(|kind| kind == asset_token_type(issuer))
+    }
+
     /// Reads the parameters (RFC 8693 §2.1).
     ///
     /// # Errors

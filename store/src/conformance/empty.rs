@@ -5,7 +5,7 @@ use std::sync::Arc;
 use identity::facts::{CallHomeQuery, DeviceKey, ImportKeys};
 use identity::user::Email;
 use identity::{Anchor, AnchorKind, Digest};
-use oauth::facts::RegistrationQuery;
+use oauth::facts::{RegistrationQuery, RenewalQuery};
 
 use crate::{CallerQuery, EventQuery, ListQuery, Store};
 
@@ -76,6 +76,8 @@ async fn tokens(store: &dyn Store) {
     assert!(page.pairing.is_none() && page.bonds.is_empty());
     let query = RegistrationQuery { serial: Some("s".into()), ..RegistrationQuery::default() };
     assert!(store.load_registration(caller.clone(), query).await.unwrap().by_serial.device.is_none());
+    let query = RenewalQuery { asset: "ast_1".into(), ..RenewalQuery::default() };
+    assert!(store.load_renewal(caller.clone(), query).await.unwrap().asset.is_none());
     let anchors = vec![Anchor::new(AnchorKind::User, "u_1"), Anchor::new(AnchorKind::Token, "jti")];
     let trade = store.load_trade(caller, anchors.clone()).await.unwrap();
     assert_eq!(trade.anchors_now, [None, Some(Default::default())]);

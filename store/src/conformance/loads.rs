@@ -7,7 +7,7 @@ use identity::facts::{CallHomeQuery, DeviceKey, ImportKeys, OwnedFacts};
 use identity::{
     Anchor, AnchorKind, Anchors, Asset, Bond, BrowserSession, Device, DeviceSession, Fact, Raise, Record, Role, User,
 };
-use oauth::facts::RegistrationQuery;
+use oauth::facts::{RegistrationQuery, RenewalQuery};
 use oauth::pairing::PairingState;
 use oauth::{Consent, Pairing, TokenFamily};
 
@@ -371,6 +371,33 @@ pub async fn a_registration_sees_the_device_by_all_it_is_called(store: Arc<dyn S
     let closed = RegistrationQuery { asset: Some("ast_0".to_owned()), ..query };
     let facts = store.load_registration(caller("app"), closed).await.unwrap();
     assert_eq!(owned_ids(&facts.by_asset), NOBODY, "a closed title names nothing");
+}
+
+pub async fn a_renewal_sees_the_title_with_all_who_hold_it(store: Arc<dyn Store>) {
+    household(&*store).await;
+    let query = RenewalQuery {
+        asset: "ast_1".to_owned(),
+        client: Some("other".to_owned()),
+        anchors: vec![
+            Anchor::new(AnchorKind::Bond, "bnd_m1"),
+            Anchor::new(AnchorKind::Bond, "bnd_b1"),
+            Anchor::new(AnchorKind::User, "u_none"),
+            Anchor::new(AnchorKind::Token, "jti-1"),
+        ],
+    };
+    let facts = store.load_renewal(caller("app"), query.clone()).await.unwrap();
+    assert_eq!((id(&facts.asset), id(&facts.account), id(&facts.user)), (Some("ast_1"), Some("acc_1"), Some("u_adam")));
+    assert_eq!((id(&facts.client), id(&facts.caller.client)), (Some("other"), Some("app")));
+    assert_eq!(facts.device.as_ref().map(|it| it.device.id.as_str()), Some("dev_1"));
+    assert_eq!((ids(&facts.bonds), facts.held), (vec!["bnd_b1", "bnd_m1"], true));
+    assert_eq!(facts.anchors_now, [Some(Default::default()), Some(Default::default()), None, Some(Default::default())]);
+    let unlisted = RenewalQuery { client: None, anchors: Vec::new(), ..query.clone() };
+    let facts = store.load_renewal(caller("app"), unlisted).await.unwrap();
+    assert!(facts.bonds.is_empty() && facts.user.is_none(), "nobody the token does not name");
+    assert!(facts.held, "and yet somebody holds it");
+    let nothing = RenewalQuery { asset: "ast_none".to_owned(), ..query };
+    let facts = store.load_renewal(caller("app"), nothing).await.unwrap();
+    assert!(facts.asset.is_none() && facts.device.is_none() && facts.user.is_none() && !facts.held);
 }
 
 pub async fn a_trade_sees_what_the_token_hangs_from(store: Arc<dyn Store>) {

@@ -12,6 +12,7 @@ mod device;
 mod device_cas;
 mod devices;
 mod events;
+mod exchange;
 mod imports;
 mod kept;
 mod keys;

@@ -30,6 +30,7 @@ fn held(client: &Client) -> TokenFamily {
         bond: None,
         scope: Scope::of(["openid", "profile", "device:register"]),
         resources: vec![API.into(), ISSUER.into()],
+        asset_token: false,
         confirmation: client.is_public().then(|| binding::key(&thumbprint(&device_key()))),
         anchors: anchors.iter().map(|text| text.parse().unwrap()).collect(),
         current: Some(digest(3)),
@@ -316,6 +317,54 @@ fn rights_and_window_of_the_bond_and_the_scopes_of_the_model_bound_every_new_tok
     assert_eq!(claims(&window).exp, NOW + 60);
     let model = of_speaker(|_, facts| facts.chain.device.as_mut().unwrap().product.record.scopes.clear());
     assert_eq!(claims(&model).scope.to_string(), "offline_access");
+}
+
+/// What a device holds for which an app spoke: it proved no key.
+fn unbound(change: impl FnOnce(&mut Request, &mut RefreshFacts)) -> Decision<TokenReply> {
+    let mut facts = paired(&app());
+    let family = of_family(&mut facts);
+    family.asset_token = true;
+    family.confirmation = None;
+    family.resources = vec![INGEST.into(), API.into()];
+    at(&app(), facts, NOW, |request, facts| {
+        request.jkt = None;
+        change(request, facts);
+    })
+}
+
+#[test]
+fn a_device_that_proved_no_key_refreshes_its_asset_token() {
+    let decision = unbound(|_, _| {});
+    let token = claims(&decision);
+    assert_eq!((token.asset_id.as_deref(), token.sub.as_str()), (Some("ast_42"), "u_adam"));
+    assert_eq!((token.aud.0.as_slice(), token.cnf.as_ref()), (&[INGEST.to_owned(), API.to_owned()][..], None));
+    assert_eq!((token.scope.to_string().as_str(), token.exp), ("telemetry:write offline_access", NOW + 86_400));
+    assert!(names_every_guard(&decision, &token) && hangs_from(&token).contains(&"f.fam_1.0".to_owned()));
+    let reply = decision.reply.as_ref().unwrap();
+    assert_eq!((reply.token_type, reply.access.typ), ("Bearer", "asset+jwt"));
+    assert!(reply.refresh.is_some() && family(&decision).unwrap().turn == 4);
+    let by_app = unbound(|request, _| request.jkt = Some(thumbprint(&other_key())));
+    assert_eq!(claims(&by_app).cnf, None, "a key of the app is not the device's");
+    assert!(family(&by_app).unwrap().confirmation.is_none());
+    let reused = unbound(|request, _| {
+        request.turn = 2;
+        request.digest = digest(2);
+    });
+    assert_eq!((reason(&reused), ends(&reused)), ("refresh_token_reused", vec!["f.fam_1".to_owned()]));
+    let over = unbound(|_, facts| facts.chain.bond.as_mut().unwrap().record.state = BondState::Ended);
+    assert_eq!(quietly(&over), "bond_over");
+    let elsewhere = unbound(|request, _| request.targets = vec![ISSUER.into()]);
+    assert_eq!(refusal(&elsewhere).0, ErrorCode::InvalidTarget);
+}
+
+#[test]
+fn a_client_that_lost_the_right_to_asset_tokens_refreshes_none() {
+    let client = Client { rights: crate::client::ClientRights::default(), ..app() };
+    let mut facts = paired(&client);
+    of_family(&mut facts).asset_token = true;
+    of_family(&mut facts).confirmation = None;
+    let decision = at(&client, facts, NOW, |_, _| {});
+    assert_eq!(refusal(&decision), (ErrorCode::UnauthorizedClient, "no_asset_tokens_right"));
 }
 
 #[test]

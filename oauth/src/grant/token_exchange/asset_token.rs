@@ -9,7 +9,6 @@ use crate::error::{ErrorCode, OAuthRefusal};
 use crate::grant::Drawn;
 use crate::issue::{self, TokenReply};
 use crate::scope::Scope;
-use crate::target;
 use crate::token::{Act, Confirmation, TokenKind};
 
 pub(super) fn scope(
@@ -30,22 +29,20 @@ pub(super) fn scope(
     }
 }
 
-pub(super) fn audience(
-    request: &Request,
-    client: &Client,
-    product: &Product,
-    issuer: &str,
-) -> Result<Vec<String>, OAuthRefusal> {
-    let mut allowed: Vec<String> = client.audiences.iter().filter(|aud| *aud != issuer).cloned().collect();
+/// Who may receive asset tokens of this model through this client, the default
+/// first.
+pub(in crate::grant) fn receivers(client: Option<&Client>, product: &Product, issuer: &str) -> Vec<String> {
+    let named = client.map(|client| client.audiences.as_slice()).unwrap_or_default();
+    let mut allowed: Vec<String> = named.iter().filter(|aud| *aud != issuer).cloned().collect();
     allowed.extend(product.audiences.iter().cloned());
-    if client.audiences.iter().any(|aud| aud == issuer) {
+    if named.iter().any(|aud| aud == issuer) {
         allowed.push(issuer.to_owned());
     }
-    target::resolve(&request.targets, &allowed)
+    allowed
 }
 
 /// How a client wants its asset tokens.
-pub(super) struct Form {
+pub(in crate::grant) struct Form {
     alg: Alg,
     typ: &'static str,
     bearer: bool,
@@ -54,7 +51,12 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub(super) fn of(client: &Client) -> Self {
+    /// Of a device that is its own client.
+    pub(super) fn of_device() -> Self {
+        Self { alg: Alg::ES256, typ: TokenKind::Asset.typ(), bearer: false, life: 86_400 }
+    }
+
+    pub(in crate::grant) fn of(client: &Client) -> Self {
         Self {
             alg: client.token_alg,
             typ: if client.asset_typ_jwt { "JWT" } else { TokenKind::Asset.typ() },
@@ -66,25 +68,25 @@ impl Form {
 
 /// An asset token to be made: a little about the device, a little about the
 /// customer.
-pub(super) struct AssetToken<'a> {
-    pub(super) tenant: &'a Tenant,
-    pub(super) client_id: &'a str,
-    pub(super) form: Form,
-    pub(super) sub: &'a str,
-    pub(super) asset: &'a Asset,
-    pub(super) device: &'a Device,
-    pub(super) product: &'a Product,
+pub(in crate::grant) struct AssetToken<'a> {
+    pub(in crate::grant) tenant: &'a Tenant,
+    pub(in crate::grant) client_id: &'a str,
+    pub(in crate::grant) form: Form,
+    pub(in crate::grant) sub: &'a str,
+    pub(in crate::grant) asset: &'a Asset,
+    pub(in crate::grant) device: &'a Device,
+    pub(in crate::grant) product: &'a Product,
     /// When what it rests on ends, seconds.
-    pub(super) ends: Vec<i64>,
-    pub(super) scope: Scope,
-    pub(super) audience: Vec<String>,
-    pub(super) cnf: Option<Confirmation>,
-    pub(super) anchors: Anchors,
+    pub(in crate::grant) ends: Vec<i64>,
+    pub(in crate::grant) scope: Scope,
+    pub(in crate::grant) audience: Vec<String>,
+    pub(in crate::grant) cnf: Option<Confirmation>,
+    pub(in crate::grant) anchors: Anchors,
 }
 
 impl AssetToken<'_> {
-    /// Shapes it into the answer to a request.
-    pub(super) fn reply(self, request: &Request, drawn: &Drawn) -> Result<TokenReply, OAuthRefusal> {
+    /// Shapes it into an answer, under its private type where that was asked for.
+    pub(in crate::grant) fn reply(self, private: bool, drawn: &Drawn) -> Result<TokenReply, OAuthRefusal> {
         let (tenant, now) = (self.tenant, drawn.now);
         let mut claims = issue::base_claims(tenant, self.client_id, self.sub, self.audience, now);
         claims.nbf = Some(now);
@@ -104,9 +106,8 @@ impl AssetToken<'_> {
         let Form { alg, typ, bearer, .. } = self.form;
         let kind = TokenKind::Asset;
         let mut reply = issue::access_token(claims, issue::Form { alg, opaque: false, kind, typ, bearer })?;
-        let private = asset_token_type(&tenant.issuer);
-        let asked = request.requested.as_ref() == Some(&private);
-        reply.issued_token_type = Some(if asked { private } else { JWT.to_owned() });
+        let own = || asset_token_type(&tenant.issuer);
+        reply.issued_token_type = Some(if private { own() } else { JWT.to_owned() });
         Ok(reply)
     }
 }

@@ -3,21 +3,24 @@
 
 use identity::asset::Possession;
 use identity::bond::BondOrigin;
-use identity::rule::claiming::{self, Claim, NewDevice, ShownKey};
-use identity::{ClientId, Event, EventKind, Secret};
+use identity::rule::claiming::{self, Claim, Holding, NewDevice, ShownKey};
+use identity::{Anchor, AnchorKind, Anchors, ClientId, Event, EventKind, Secret, Write};
 use jose::Jwk;
 
-use super::asset_token::{AssetToken, Form, audience, scope};
+use super::asset_token::{AssetToken, Form, receivers, scope};
 use super::customer::{Customer, check_customer};
 use super::device::{account, check_named, matched};
 use super::{NewIds, Request, Subject, bad, rests_on};
 use crate::actor_token::{ActorToken, AppKeys, SignedBy};
+use crate::client::GrantType;
 use crate::client_auth::AuthenticatedClient;
 use crate::error::{ErrorCode, OAuthRefusal};
 use crate::facts::{RegistrationFacts, RegistrationQuery};
+use crate::family::{Beginning, On, TokenFamily};
 use crate::grant::Drawn;
-use crate::issue::{self, TokenReply};
-use crate::{Change, Decision, binding};
+use crate::issue::{self, Refresh, TokenReply};
+use crate::scope::Scope;
+use crate::{Change, Decision, binding, target};
 
 /// All that a registration is decided from.
 pub struct Registration<'a> {
@@ -139,15 +142,25 @@ fn register(
     // What the model allows is told to its owner alone: to anybody else it would
     // tell that the device exists.
     let scope = scope(registration.request, customer.client, product, holding.bond.as_ref())?;
-    let audience = audience(registration.request, customer.client, product, &tenant.issuer)?;
+    let allowed = receivers(Some(customer.client), product, &tenant.issuer);
+    let audience = target::resolve(&registration.request.targets, &allowed)?;
     let proved = key.as_ref().filter(|_| possession == Possession::Proved);
     let cnf = proved.map(|key| binding::key(&key.thumbprint));
+    // A device that proved no key renews by none: its token comes with a refresh
+    // token, which the Salesforce form does not know.
+    let form = Form::of(customer.client);
+    let refreshes = cnf.is_none() && !customer.client.rights.asset_salesforce;
+    let refreshes = refreshes && customer.client.may(GrantType::RefreshToken);
+    let own = refreshes.then(|| Anchor::new(AnchorKind::Family, drawn.family.as_str()).at(0));
+    let inherited = holding.anchors.iter().cloned().chain(own).collect();
     // It hangs from the bond it made, not from the token it was made with: from
     // now on the device is independent of the app.
+    let anchors = issue::anchors(tenant, &registration.client.guards(), &inherited);
+    let family = refreshes.then(|| beginning(customer, &holding, &scope, &audience, &anchors, drawn));
     let token = AssetToken {
         tenant,
         client_id: customer.client.id.as_str(),
-        form: Form::of(customer.client),
+        form,
         sub: customer.user.id.as_str(),
         asset: &holding.asset,
         device: &holding.device,
@@ -156,17 +169,48 @@ fn register(
         scope,
         audience,
         cnf,
-        anchors: issue::anchors(tenant, &registration.client.guards(), &holding.anchors),
+        anchors,
     };
-    let reply = token.reply(registration.request, drawn)?;
-    Ok(committed(registration, actor, customer, holding, key.as_ref(), reply, drawn))
+    let mut reply = token.reply(registration.request.wants_private_type(&tenant.issuer), drawn)?;
+    reply.refresh = family.as_ref().map(|family| Refresh { family: family.id.clone(), repeated: None });
+    let mut decision = committed(registration, actor, customer, holding, key.as_ref(), reply, drawn);
+    decision.changes.extend(family.map(Write::new).map(Change::from));
+    Ok(decision)
+}
+
+/// The family of a device that proved no key: whoever holds its refresh token
+/// renews, so it is bound to nothing and turns at every use.
+fn beginning(
+    customer: &Customer<'_>,
+    holding: &Holding,
+    scope: &Scope,
+    audience: &[String],
+    anchors: &Anchors,
+    drawn: &Drawn,
+) -> TokenFamily {
+    let beginning = Beginning {
+        id: drawn.family.clone(),
+        client: customer.client.id.clone(),
+        user: Some(customer.user.id.clone()),
+        session: None,
+        on: On::title(holding),
+        scope: scope.clone(),
+        resources: audience.to_vec(),
+        asset_token: true,
+        confirmation: None,
+        anchors: anchors.clone(),
+        current: Some(drawn.refresh.clone()),
+        auth_time: None,
+        methods: Vec::new(),
+    };
+    TokenFamily::begin(beginning, drawn.now)
 }
 
 fn committed(
     registration: &Registration<'_>,
     actor: &ActorToken,
     customer: &Customer<'_>,
-    holding: claiming::Holding,
+    holding: Holding,
     key: Option<&ShownKey>,
     reply: TokenReply,
     drawn: &Drawn,

@@ -12,8 +12,8 @@ use crate::actor_token::ActorToken;
 use crate::client::{Client, GrantType};
 use crate::facts::RegistrationFacts;
 use crate::fixture::{
-    API, INGEST, ISSUER, NOW, SECRET, adam, app, bond, caller, claims, credential, device_key, drawn, fact, form,
-    hangs_from, home, member_of, names_every_guard, other_key, own_bond, owned_by, product, public, refusal,
+    API, INGEST, ISSUER, NOW, SECRET, adam, app, bond, caller, claims, credential, device_key, drawn, fact, family,
+    form, hangs_from, home, member_of, names_every_guard, other_key, own_bond, owned_by, product, public, refusal,
     second_conflicts, second_key, shown, signed, tenant, thumbprint, title, unowned, uses_up, web,
 };
 use crate::issue::{self, TokenReply};
@@ -502,6 +502,33 @@ fn what_an_app_signs_proves_no_possession_and_binds_nothing() {
     });
     let title = title.unwrap();
     assert_eq!((title.key_thumbprint, title.possession), (Some(thumbprint(&device_key())), Possession::None));
+}
+
+#[test]
+fn a_device_that_proved_no_key_gets_a_refresh_token_that_nothing_is_bound_to() {
+    let by_app = || {
+        let it = exchange().owned("acc_501").says(&other_key(), &said_by_app());
+        it.with(|it| {
+            it.facts.bonds = vec![own_bond()];
+            it.proof = Some(public(&other_key()));
+        })
+    };
+    let decision = by_app().decided();
+    let (token, began) = (claims(&decision), family(&decision).unwrap());
+    assert!(decision.reply.as_ref().unwrap().refresh.is_some());
+    assert!(hangs_from(&token).contains(&"f.fam_1.0".into()), "it falls with its family");
+    assert!(names_every_guard(&decision, &token));
+    assert!(began.asset_token && began.confirmation.is_none() && began.current.is_some());
+    assert_eq!((&began.scope, &began.resources), (&token.scope, &token.aud.0));
+    assert_eq!(began.bond.as_ref().map(|bond| bond.as_str()), Some("bnd_own"));
+    assert_eq!(began.device.as_ref().map(|did| did.as_str()), Some("dev_9F3K2"));
+    let without = |decision: Decision<TokenReply>| {
+        assert!(decision.reply.as_ref().unwrap().refresh.is_none() && self::family(&decision).is_none());
+        assert!(!hangs_from(&claims(&decision)).iter().any(|anchor| anchor.starts_with("f.")));
+    };
+    without(exchange().decided());
+    without(by_app().with(|it| it.client.grant_types = vec![GrantType::TokenExchange]).decided());
+    without(by_app().with(|it| it.client.rights.asset_salesforce = true).decided());
 }
 
 #[test]

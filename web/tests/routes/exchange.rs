@@ -1,0 +1,436 @@
+//! Token exchange at `/token`: an asset token is made, and renewed by proof of
+//! the device's key for as long as its bond lives.
+
+use authority::{Peer, UnverifiedCertificate};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use jose::dpop::{Claims as ProofClaims, HttpUri, build};
+use jose::{Alg, Signer, SigningKey, jws};
+use oauth::Client;
+use serde_json::{Map, Value, json};
+use tower::ServiceExt as _;
+use web::State;
+
+use crate::people::world::form;
+use crate::world::{As, ISSUER, NOW, World};
+
+const INGEST: &str = "https://ingest.example.com";
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const DAY: u64 = 86_400;
+
+/// Adam's speaker, which enters itself, and the app on his phone.
+struct Home {
+    world: World,
+    devices: Router,
+    key: SigningKey,
+    proofs: core::cell::Cell<u32>,
+}
+
+fn claims(token: &Value) -> Map<String, Value> {
+    jws::Unverified::parse(token.as_str().unwrap()).unwrap().peek_claims().unwrap()
+}
+
+fn anchors(claims: &Map<String, Value>) -> std::collections::BTreeSet<String> {
+    claims["anc"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+impl Home {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let model = json!({
+            "model": "SPK-2", "factory_key_is_operational": true, "self_registration": true,
+            "scopes": ["telemetry:write", "cloud:stream"], "audiences": [INGEST],
+        });
+        world.post("/products", &model).by(&As::Local).send().await.ok();
+        let user = json!({
+            "id": "u_adam", "email": "adam@example.com", "name": "Adam", "state": "active", "account": "acc_501",
+            "created_at": NOW, "updated_at": NOW,
+        });
+        let account = json!({ "id": "acc_501", "kind": "household", "name": "Home", "created_at": NOW });
+        let member = json!({
+            "id": "bnd_home", "holder": {"kind": "user", "id": "u_adam"}, "target": {"kind": "account", "id": "acc_501"},
+            "role": "owner", "origin": "sign-up", "state": "active", "created_at": NOW,
+        });
+        let user: identity::User = serde_json::from_value(user).unwrap();
+        let account: identity::Account = serde_json::from_value(account).unwrap();
+        let member: identity::Bond = serde_json::from_value(member).unwrap();
+        let people = [
+            identity::Write::new(user).into(),
+            identity::Write::new(account).into(),
+            identity::Write::new(member).into(),
+        ];
+        world.keep(people.to_vec()).await;
+        let state = State { app: world.app.clone(), origin: ISSUER.into() };
+        let (devices, key) = (web::device_router(state), SigningKey::generate(Alg::ES256).unwrap());
+        let home = Self { world, devices, key, proofs: core::cell::Cell::new(0) };
+        home.client("app_mobile", &json!({ "rights": { "asset_tokens": true } })).await;
+        home
+    }
+
+    /// A client of this id, public and with all grants unless it says otherwise.
+    async fn client(&self, id: &str, more: &Value) {
+        let mut client = json!({
+            "id": id, "name": "Speaker app", "auth": "none", "scopes": "device:register telemetry:write cloud:stream",
+            "grant_types": [EXCHANGE, "urn:ietf:params:oauth:grant-type:jwt-bearer", "refresh_token"],
+            "audiences": [INGEST, ISSUER], "created_at": NOW,
+        });
+        client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let client: Client = serde_json::from_value(client).unwrap();
+        let change: oauth::Change = identity::Write::new(client).into();
+        let commit = store::Commit { changes: vec![change.into()], now: NOW, ..store::Commit::default() };
+        self.world.store.commit(commit).await.unwrap();
+    }
+
+    fn now(&self) -> i64 {
+        authority::Clock::now(&*self.world.clock)
+    }
+
+    /// The token of the app that Adam signed in to.
+    fn customer(&self, client: &str) -> String {
+        let token = json!({
+            "sub": "u_adam", "client_id": client, "scope": "device:register",
+            "anc": [format!("cl.{client}.0"), "u.u_adam.0"],
+        });
+        let As::Token(token) = self.world.token(token) else { unreachable!() };
+        token
+    }
+
+    fn actor(&self, key: &SigningKey, jti: &str) -> String {
+        let claims = json!({
+            "iss": "maker:1", "sub": "maker:1", "aud": ISSUER, "iat": self.now(), "exp": self.now() + 300, "jti": jti,
+            "did": "maker:1", "name": "Hall speaker", "serial_number": "SPK-1", "model": "SPK-2",
+            "cnf": { "jwk": key.jwk().to_bare_json() },
+        });
+        jws::sign_compact(Some("actor+jwt"), None, &Map::new(), claims.to_string().as_bytes(), key).unwrap()
+    }
+
+    fn proof(&self, key: &SigningKey) -> String {
+        self.proofs.set(self.proofs.get() + 1);
+        let uri = HttpUri::parse(&format!("{ISSUER}/token")).unwrap();
+        let jti = format!("proof-of-the-key-{}", self.proofs.get());
+        build(key, &ProofClaims { method: "POST", uri: &uri, iat: self.now(), jti: &jti, ath: None, nonce: None })
+            .unwrap()
+    }
+
+    async fn post(
+        &self,
+        path: &str,
+        proof: Option<String>,
+        chain: Option<Vec<Vec<u8>>>,
+        fields: &[(&str, &str)],
+    ) -> (u16, Value) {
+        let mut request = Request::builder().method("POST").uri(path);
+        request = request.header("content-type", "application/x-www-form-urlencoded");
+        if let Some(proof) = proof {
+            request = request.header("dpop", proof);
+        }
+        let mut request = request.body(Body::from(form(fields))).unwrap();
+        let certificate = chain.and_then(UnverifiedCertificate::new);
+        request.extensions_mut().insert(Peer { address: "192.0.2.9".parse().unwrap(), certificate, local: false });
+        let (parts, body) = self.devices.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = to_bytes(body, 1 << 24).await.unwrap();
+        (parts.status.as_u16(), serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// As when the app speaks for a device that cannot sign.
+    async fn register_by_app(&self) -> Value {
+        let secret = "0123456789abcdefghijklmnopqrstuvwxyzABCDEF";
+        let more = json!({
+            "auth": "client_secret_post", "secret": app::digest_text(secret.as_bytes()),
+            "rights": { "asset_tokens": true },
+        });
+        self.client("server_app", &more).await;
+        let claims = json!({
+            "iss": "server_app", "sub": "maker:2", "aud": ISSUER, "iat": self.now(), "exp": self.now() + 300,
+            "jti": "act-of-the-app", "did": "maker:2", "model": "SPK-2",
+        });
+        let hmac = jose::HmacKey::new(secret.as_bytes()).unwrap();
+        let actor = hmac.sign_compact(Some("actor+jwt"), None, &Map::new(), claims.to_string().as_bytes()).unwrap();
+        let subject = self.customer("server_app");
+        let fields = [
+            ("grant_type", EXCHANGE),
+            ("client_id", "server_app"),
+            ("client_secret", secret),
+            ("subject_token", &subject),
+            ("subject_token_type", ACCESS_TOKEN),
+            ("actor_token", &actor),
+            ("actor_token_type", JWT),
+        ];
+        let (status, body) = self.post("/token", None, None, &fields).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    async fn register(&self) -> Value {
+        let (subject, actor) = (self.customer("app_mobile"), self.actor(&self.key, &format!("act-{}", self.now())));
+        let fields = [
+            ("grant_type", EXCHANGE),
+            ("client_id", "app_mobile"),
+            ("subject_token", &subject),
+            ("subject_token_type", ACCESS_TOKEN),
+            ("actor_token", &actor),
+            ("actor_token_type", JWT),
+            ("scope", "telemetry:write"),
+        ];
+        let (status, body) = self.post("/token", None, None, &fields).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// Shows a token and a proof by a key, and nothing else.
+    async fn renew_by(&self, key: Option<&SigningKey>, token: &Value, more: &[(&str, &str)]) -> (u16, Value) {
+        let mut fields =
+            vec![("grant_type", EXCHANGE), ("subject_token", token.as_str().unwrap()), ("subject_token_type", JWT)];
+        fields.extend(more);
+        self.post("/token", key.map(|key| self.proof(key)), None, &fields).await
+    }
+
+    async fn renew(&self, token: &Value) -> (u16, Value) {
+        self.renew_by(Some(&self.key), token, &[]).await
+    }
+
+    async fn refused(&self, token: &Value) -> String {
+        let (status, body) = self.renew(token).await;
+        assert_eq!((status, &body["error"]), (400, &json!("invalid_request")), "{body}");
+        let told = self.world.events().await.pop().unwrap();
+        assert_eq!((told.0.as_str(), &told.2["door"]), ("access.refused", &json!("renewal")));
+        told.2["reason"].as_str().unwrap().to_owned()
+    }
+
+    async fn did(&self, token: &Value) -> String {
+        claims(token)["did"].as_str().unwrap().to_owned()
+    }
+
+    async fn life(&self, did: &str, act: &str) {
+        self.world.act(format!("/devices/{did}/{act}")).by(&As::Local).send().await.ok();
+    }
+
+    async fn bond(&self, token: &Value) -> String {
+        let token = claims(token);
+        let anchors: Vec<_> = token["anc"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+        let bond = anchors.iter().rfind(|text| text.starts_with("b.")).unwrap();
+        bond.split('.').nth(1).unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_device_renews_its_asset_token_by_its_key_alone_and_nothing_is_written() {
+    let home = Home::new().await;
+    let made = home.register().await;
+    let before = home.world.store.head().await.unwrap().number;
+    home.world.clock.pass(2 * DAY);
+    let (status, body) = home.renew(&made["access_token"]).await;
+    assert_eq!((status, &body["token_type"]), (200, &json!("DPoP")), "{body}");
+    assert_eq!((&body["issued_token_type"], &body["scope"]), (&json!(JWT), &json!("telemetry:write")));
+    let (old, new) = (claims(&made["access_token"]), claims(&body["access_token"]));
+    for name in ["sub", "did", "asset_id", "account_id", "client_id", "aud", "cnf", "act", "model", "name"] {
+        assert_eq!(old[name], new[name], "{name}");
+    }
+    assert_eq!(anchors(&old), anchors(&new));
+    assert_ne!(old["jti"], new["jti"]);
+    assert_eq!(new["exp"].as_i64().unwrap(), home.now() + 86_400);
+    let again = [home.renew(&made["access_token"]), home.renew(&made["access_token"])];
+    let both = futures_util::future::join_all(again).await;
+    assert!(both.iter().all(|(status, _)| *status == 200), "two at once are both answered: {both:?}");
+    let bonds = home.world.kinds().await.iter().filter(|kind| *kind == "bond.created").count();
+    assert_eq!((bonds, home.world.store.head().await.unwrap().number), (1, before), "one bond, no event");
+    let (status, named) = home.renew_by(Some(&home.key), &body["access_token"], &[("client_id", "app_mobile")]).await;
+    assert_eq!(status, 200, "its app may be named: {named}");
+}
+
+#[tokio::test]
+async fn another_key_no_key_and_another_client_renew_nothing() {
+    let home = Home::new().await;
+    home.client("other", &json!({ "rights": { "asset_tokens": true } })).await;
+    let token = &home.register().await["access_token"];
+    let stranger = SigningKey::generate(Alg::ES256).unwrap();
+    let code = |(status, body): (u16, Value)| (status, body["error"].as_str().unwrap().to_owned());
+    let by_stranger = home.renew_by(Some(&stranger), token, &[]).await;
+    assert_eq!(code(by_stranger), (400, "invalid_request".into()));
+    assert_eq!(code(home.renew_by(None, token, &[]).await), (400, "invalid_dpop_proof".into()));
+    let (_, wider) = home.renew_by(Some(&home.key), token, &[("scope", "telemetry:write cloud:stream")]).await;
+    assert_eq!(wider["error"], "invalid_scope");
+    let (_, elsewhere) = home.renew_by(Some(&home.key), token, &[("audience", ISSUER)]).await;
+    assert_eq!(elsewhere["error"], "invalid_target");
+    let other = home.renew_by(Some(&home.key), token, &[("client_id", "other")]).await;
+    assert_eq!(code(other), (400, "invalid_request".into()));
+    let mut forged = token.as_str().unwrap().to_owned();
+    forged.truncate(forged.len() - 4);
+    let forged = home.renew_by(Some(&home.key), &json!(forged), &[]).await;
+    assert!(forged.0 >= 400, "{forged:?}");
+}
+
+#[tokio::test]
+async fn a_late_renewal_is_answered_for_thirty_days_and_not_a_second_longer() {
+    let home = Home::new().await;
+    let made = home.register().await;
+    home.world.clock.pass(31 * DAY);
+    let (status, body) = home.renew(&made["access_token"]).await;
+    assert_eq!(status, 200, "thirty days after its end: {body}");
+    home.world.clock.pass(1);
+    assert_eq!(home.refused(&made["access_token"]).await, "renewal_too_late");
+    assert_eq!(home.renew(&body["access_token"]).await.0, 200, "and so on for years");
+}
+
+#[tokio::test]
+async fn the_end_of_the_bond_ends_renewal_for_good() {
+    let home = Home::new().await;
+    let token = home.register().await["access_token"].clone();
+    let bond = home.bond(&token).await;
+    home.world.act(format!("/bonds/{bond}/end")).by(&As::Local).send().await.ok();
+    assert_eq!(home.refused(&token).await, "subject_anchor_ended");
+    // Registered anew, the old token is still of no use.
+    home.world.clock.pass(1);
+    let anew = home.register().await;
+    assert_eq!(home.refused(&token).await, "subject_anchor_ended");
+    assert_eq!(home.renew(&anew["access_token"]).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_suspended_device_renews_nothing_until_it_is_resumed() {
+    let home = Home::new().await;
+    let token = home.register().await["access_token"].clone();
+    let did = home.did(&token).await;
+    home.life(&did, "suspend").await;
+    assert_eq!(home.refused(&token).await, "device_state");
+    home.life(&did, "resume").await;
+    let (status, body) = home.renew(&token).await;
+    assert_eq!(status, 200, "a cut is decided anew: {body}");
+    assert!(home.world.app.authority().verify(body["access_token"].as_str().unwrap(), home.now()).is_ok());
+    assert!(home.world.app.authority().verify(token.as_str().unwrap(), home.now()).is_err(), "the old one fell");
+    home.life(&did, "retire").await;
+    assert_eq!(home.refused(&body["access_token"]).await, "subject_anchor_ended");
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_remembered_past_its_last_renewal() {
+    let home = Home::new().await;
+    let token = home.register().await["access_token"].clone();
+    let fields = [("client_id", "app_mobile"), ("token", token.as_str().unwrap())];
+    assert_eq!(home.post("/revoke", None, None, &fields).await.0, 200);
+    for _ in 0..31 {
+        assert_eq!(home.refused(&token).await, "subject_anchor_ended");
+        home.world.clock.pass(DAY - 1);
+        home.world.app.beat().await.unwrap();
+    }
+    home.world.clock.pass(31);
+    home.world.app.beat().await.unwrap();
+    assert_eq!(home.refused(&token).await, "subject_anchor_ended", "on the last second of its grace");
+    home.world.clock.pass(1);
+    assert_eq!(home.refused(&token).await, "renewal_too_late");
+}
+
+#[tokio::test]
+async fn a_retired_signing_key_verifies_renewals_as_long_as_there_are_any() {
+    let home = Home::new().await;
+    home.world.app.rotate_keys().await.unwrap();
+    home.world.clock.pass(3599);
+    let token = home.register().await["access_token"].clone();
+    let kid =
+        |token: &Value| jws::Unverified::parse(token.as_str().unwrap()).unwrap().header().kid().unwrap().to_owned();
+    home.world.clock.pass(31 * DAY);
+    home.world.app.beat().await.unwrap();
+    let published = home.world.app.published_keys();
+    assert!(!published.iter().any(|key| key["kid"] == kid(&token)), "nobody else needs it any more");
+    let (status, body) = home.renew(&token).await;
+    assert_eq!(status, 200, "{body}");
+    assert_ne!(kid(&token), kid(&body["access_token"]));
+    home.world.clock.pass(2);
+    home.world.app.beat().await.unwrap();
+    let restarted = home.world.restarted().await;
+    let forgotten = restarted.authority().read(token.as_str().unwrap(), home.now()).unwrap_err();
+    assert_eq!(forgotten.reason, "token_signed_by_unknown_key");
+}
+
+#[tokio::test]
+async fn after_a_restart_a_renewal_is_what_it_was() {
+    let home = Home::new().await;
+    let token = home.register().await["access_token"].clone();
+    let state = State { app: home.world.restarted().await, origin: ISSUER.into() };
+    let home = Home { devices: web::device_router(state), ..home };
+    home.world.clock.pass(DAY + 120);
+    assert_eq!(home.renew(&token).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_device_that_lost_its_tokens_calls_home_and_has_an_asset_token_again() {
+    let home = Home::new().await;
+    let made = home.register().await["access_token"].clone();
+    let (did, thumbprint) = (home.did(&made).await, home.key.jwk().thumbprint().to_string());
+    home.world.clock.pass(400 * DAY);
+    let send = |path: &'static str, body: Value| {
+        let mut request = Request::builder().method("POST").uri(path);
+        request = request.header("content-type", "application/json");
+        let mut request = request.body(Body::from(body.to_string())).unwrap();
+        let peer = Peer { address: "192.0.2.9".parse().unwrap(), certificate: None, local: false };
+        request.extensions_mut().insert(peer);
+        let door = home.devices.clone();
+        async move {
+            let answer = door.oneshot(request).await.unwrap();
+            let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+            serde_json::from_slice::<Value>(&bytes).unwrap()
+        }
+    };
+    let challenge = send("/device/challenge", json!({})).await;
+    let claims_of_proof = json!({"iss": did, "aud": ISSUER, "nonce": challenge["challenge"], "iat": home.now()});
+    let payload = claims_of_proof.to_string();
+    let kid = Some(thumbprint.as_str());
+    let proof = jws::sign_compact(Some("callhome+jwt"), kid, &Map::new(), payload.as_bytes(), &home.key).unwrap();
+    let called = send("/device/session", json!({ "proof": proof })).await;
+    let token = called["access_token"].clone();
+    assert!(token.is_string(), "{called}");
+    let (status, body) = home.renew_by(Some(&home.key), &token, &[]).await;
+    assert_eq!(status, 200, "{body}");
+    let (old, new) = (claims(&made), claims(&body["access_token"]));
+    assert_eq!((&new["asset_id"], &new["sub"], &new["client_id"]), (&old["asset_id"], &old["sub"], &old["client_id"]));
+    let stranger = SigningKey::generate(Alg::ES256).unwrap();
+    let stolen = home.renew_by(Some(&stranger), &token, &[]).await;
+    assert_eq!((stolen.0, &stolen.1["error"]), (400, &json!("invalid_request")));
+    let bond = home.bond(&made).await;
+    home.world.act(format!("/bonds/{bond}/end")).by(&As::Local).send().await.ok();
+    let ended = home.renew_by(Some(&home.key), &token, &[]).await;
+    assert_eq!((ended.0, &ended.1["error"]), (400, &json!("invalid_request")), "{ended:?}");
+}
+
+#[tokio::test]
+async fn an_unbound_asset_token_is_refreshed_in_turns_and_a_spent_turn_ends_them_all() {
+    let home = Home::new().await;
+    let made = home.register_by_app().await;
+    assert_eq!((&made["token_type"], claims(&made["access_token"]).get("cnf")), (&json!("Bearer"), None));
+    let by_key = home.renew(&made["access_token"]).await;
+    assert_eq!((by_key.0, &by_key.1["error"]), (400, &json!("invalid_request")), "no key is its own");
+    let refresh = |token: Value| {
+        let home = &home;
+        async move {
+            let fields = [
+                ("grant_type", "refresh_token"),
+                ("client_id", "server_app"),
+                ("client_secret", "0123456789abcdefghijklmnopqrstuvwxyzABCDEF"),
+                ("refresh_token", token.as_str().unwrap()),
+            ];
+            home.post("/token", None, None, &fields).await
+        }
+    };
+    home.world.clock.pass(2 * DAY);
+    let (status, next) = refresh(made["refresh_token"].clone()).await;
+    assert_eq!(status, 200, "{next}");
+    let (old, new) = (claims(&made["access_token"]), claims(&next["access_token"]));
+    for name in ["sub", "did", "asset_id", "client_id", "aud", "scope", "act"] {
+        assert_eq!(old[name], new[name], "{name}");
+    }
+    assert!(anchors(&new).is_subset(&anchors(&old)));
+    let header = jws::Unverified::parse(next["access_token"].as_str().unwrap()).unwrap();
+    assert_eq!(header.header().typ(), Some("asset+jwt"));
+    home.world.clock.pass(60);
+    let (status, reused) = refresh(made["refresh_token"].clone()).await;
+    assert_eq!((status, &reused["error"]), (400, &json!("invalid_grant")));
+    let (status, dead) = refresh(next["refresh_token"].clone()).await;
+    assert_eq!((status, &dead["error"]), (400, &json!("invalid_grant")), "the whole family is over");
+    let token = next["access_token"].as_str().unwrap();
+    let verified = home.world.app.authority().verify(token, home.now());
+    assert_eq!(verified.unwrap_err().reason, "anchor_raised_family", "and with it the asset token");
+    assert!(home.world.kinds().await.contains(&"family.revoked".to_owned()));
+}
