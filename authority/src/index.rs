@@ -1,6 +1,7 @@
 //! The index of raised anchors: what every door checks, in memory, never the
 //! store (anchors: the horizon, the start, the rebuild).
 
+use core::cmp::Ordering;
 use std::collections::HashMap;
 
 use identity::{Anchor, AnchorKind, Anchors, Epoch, Epochs};
@@ -9,7 +10,7 @@ use identity::{Anchor, AnchorKind, Anchors, Epoch, Epochs};
 pub const SKEW: i64 = 120;
 
 /// A raise as a door learns of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Raised {
     /// What was raised.
     pub anchor: Anchor,
@@ -63,7 +64,7 @@ impl Dead {
 }
 
 /// Anchor to epoch, of the raises of the last `W` seconds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnchorIndex {
     generation: String,
     horizon: i64,
@@ -78,11 +79,16 @@ impl AnchorIndex {
         index
     }
 
-    /// Enters a raise; the greater epoch wins, so order and repetition do not matter.
+    /// Enters a raise; the greater epoch wins, so order and repetition do not
+    /// matter. A raise keeps its own number: one that has none yet is not dropped
+    /// by the number of an older one.
     pub fn raise(&mut self, raise: Raised) {
-        let entry = self.raised.entry(raise.anchor).or_insert((0, raise.numbered_at));
-        if raise.epochs.epoch >= entry.0 {
-            *entry = (raise.epochs.epoch, raise.numbered_at.or(entry.1));
+        let (epoch, numbered_at) = (raise.epochs.epoch, raise.numbered_at);
+        let known = self.raised.entry(raise.anchor).or_insert((epoch, numbered_at));
+        match epoch.cmp(&known.0) {
+            Ordering::Greater => *known = (epoch, numbered_at),
+            Ordering::Equal => known.1 = known.1.max(numbered_at),
+            Ordering::Less => {}
         }
     }
 
@@ -209,6 +215,21 @@ mod tests {
         let mut index = AnchorIndex::new("g".into(), 0, [unnumbered]);
         index.prune(9_999_999, 300);
         assert_eq!(index.len(), 1);
+    }
+
+    #[test]
+    fn a_raise_without_a_number_is_not_dropped_by_the_number_of_an_older_one() {
+        let mut newer = raised("d.x.1250", 1250);
+        newer.numbered_at = None;
+        let mut index = AnchorIndex::new("g".into(), 0, [raised("d.x.1000", 1000), newer]);
+        index.prune(1000 + 301, 300);
+        assert_eq!(
+            index.check(&anchors(&["t.g.0", "d.x.1000"]), "j", 1200, 1301),
+            Err(Dead::Raised(AnchorKind::Device))
+        );
+        index.raise(raised("d.x.1250", 1260));
+        index.prune(1260 + 301, 300);
+        assert!(index.is_empty(), "its number came");
     }
 
     #[test]

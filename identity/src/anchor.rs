@@ -216,7 +216,7 @@ impl FromIterator<AnchorEpoch> for Anchors {
 }
 
 /// Both numbers of a record.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Epochs {
     /// Tokens and live connections with a lower one are dead.
     pub epoch: Epoch,
