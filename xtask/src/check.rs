@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::workshop::{Failure, Workshop, package_of, succeed, watch};
-use crate::{alone, fuzz, interop, packaging, portable, spec_map, tools};
+use crate::{alone, crash, fuzz, interop, packaging, portable, spec_map, tools};
 
 /// How a step ended when it did not fail.
 pub(crate) enum Outcome {
@@ -39,6 +39,7 @@ const STEPS: &[Step] = &[
     Step { name: "packaging", needs: Some("build"), run: packaging::check },
     Step { name: "test", needs: Some("build"), run: run_tests },
     Step { name: "interop", needs: Some("build"), run: interop::check },
+    Step { name: "crash", needs: Some("build"), run: crash::check },
     Step { name: "browser", needs: Some("build"), run: interop::check_browser },
 ];
 
@@ -181,6 +182,15 @@ pub(crate) fn test(shop: &Workshop, arguments: &[String]) -> Result<(), Failure>
         command.arg("--").args(filter);
     }
     succeed(&mut command)
+}
+
+/// `anchors <histories>`: the same tests, with so many histories and a deeper walk.
+pub(crate) fn anchors(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
+    let [histories] = arguments else {
+        return Err(Failure::new("anchors takes one number: how many histories are lived"));
+    };
+    let mut command = shop.cargo("test --locked --package authority --test anchors -- --nocapture no_");
+    succeed(command.env("KEYFOB_HISTORIES", histories))
 }
 
 fn passed((): ()) -> Outcome {

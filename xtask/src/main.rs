@@ -11,6 +11,7 @@
 mod alone;
 mod bench;
 mod check;
+mod crash;
 mod fuzz;
 mod interop;
 mod languages;
@@ -34,6 +35,8 @@ cargo xtask <command>
   interop [name]             real clients in Node against the real binary
   fuzz <target> <seconds>    one fuzz target for a time, on the stable toolchain
   bench <name> [--json]      one benchmark
+  anchors <histories>        random histories of issue and revocation, many more than the tests live
+  crash [rounds] [--seed N]  the server killed under load, again and again; nothing acknowledged is lost
   spec-map                   every test named in docs/spec exists
 
 Steps of check, in order:
@@ -65,6 +68,8 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         "interop" => interop::run(&shop, rest),
         "fuzz" => fuzz::run(&shop, rest),
         "bench" => bench::run(&shop, rest),
+        "anchors" => check::anchors(&shop, rest),
+        "crash" => crash::run(&shop, rest),
         "spec-map" => spec_map::run(&shop).map(|note| println!("{note}")),
         other => Err(Failure::new(format!("no command `{other}`\n\n{}", usage()))),
     }

@@ -53,6 +53,9 @@ const BENCH_PARTS: &[Part] = &[
     Part { package: "util-linux", proof: Proof::Program("taskset") },
 ];
 
+/// What looks into a store that was left behind.
+const CRASH_PARTS: &[Part] = &[Part { package: "sqlite3", proof: Proof::Program("sqlite3") }];
+
 /// Where Debian puts the browser.
 pub(crate) const CHROMIUM: &str = "/usr/bin/chromium";
 
@@ -82,6 +85,13 @@ pub(crate) fn install(shop: &Workshop) -> Result<String, Failure> {
 pub(crate) fn install_for_bench(shop: &Workshop) -> Result<(), Failure> {
     system_parts(shop, &[NODE_PARTS, BENCH_PARTS])?;
     node_packages(shop)?;
+    Ok(())
+}
+
+/// Installs what the crash harness needs: a client that speaks, and one that looks into files.
+pub(crate) fn install_for_crash(shop: &Workshop) -> Result<(), Failure> {
+    system_parts(shop, &[NODE_PARTS, CRASH_PARTS])?;
+    node(shop)?;
     Ok(())
 }
 

@@ -1,0 +1,32 @@
+//! `crash [ROUNDS] [--store sqlite|postgres] [--seed N]`: the server killed without warning, again
+//! and again, under load.
+//!
+//! Owns: building and installing what the run needs, and how long it is in the check.
+//! Does not own: what is done and what must hold; that is `crash/main.mjs`.
+
+use crate::check::Outcome;
+use crate::tools;
+use crate::workshop::{Failure, Workshop, succeed};
+
+/// Kills in the check.
+const ROUNDS: &str = "100";
+
+pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
+    tools::install_for_crash(shop)?;
+    succeed(&mut shop.cargo("build --locked --package server"))?;
+    harness(shop, arguments)
+}
+
+pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
+    // First that a lost row, a missing event or a second use would be noticed at all.
+    run(shop, &["--spoilt".to_owned()])?;
+    harness(shop, &[ROUNDS.to_owned()])?;
+    Ok(Outcome::Passed(format!("{ROUNDS} kills, nothing lost")))
+}
+
+fn harness(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
+    let mut command = tools::with_node(shop, "node", "crash/main.mjs")?;
+    command.args(arguments);
+    command.env("KEYFOB_BIN", shop.target.join("debug").join("keyfob")).env("KEYFOB_TARGET", &shop.target);
+    succeed(&mut command)
+}
