@@ -132,6 +132,11 @@ impl KeyRing {
         self.at_rest.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The public name of the master key.
+    pub(crate) fn master_name(&self) -> String {
+        self.at_rest().kid().to_owned()
+    }
+
     /// Whether this node's master key is still the one the store is sealed under.
     pub(crate) fn seals(&self, secret: &oauth::TenantSecret) -> bool {
         unseal(&self.at_rest(), SECRET_PLACE, &secret.sealed).is_ok()

@@ -7,6 +7,7 @@
 mod app;
 mod audit;
 pub mod authorize;
+mod backup;
 mod brake;
 pub mod call_home;
 mod certificate;
@@ -25,16 +26,19 @@ pub mod passkey;
 pub mod password;
 pub mod people;
 pub mod registry;
+mod restore;
 mod revocation;
 mod start;
 pub mod token;
 mod userinfo;
 
 pub use app::{App, Ports, Settings};
+pub use backup::{Backup, BackupError, BackupHead, Verified, verify_backup};
 pub use draw::Draw;
 pub use fault::Fault;
 pub use key_ring::{KeyRing, MasterKey, OTHER_MASTER_KEY};
 pub use keys::Resealed;
+pub use restore::{JournalError, Journals, Restored, restore};
 
 /// An external target as proofs name it; `None` where it is no http URI.
 pub fn http_uri(text: &str) -> Option<jose::dpop::HttpUri> {

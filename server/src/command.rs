@@ -12,6 +12,7 @@ use crate::config::{Config, Environment};
 use crate::data::DataFolder;
 
 mod admin;
+mod backup;
 mod ca;
 mod clients;
 mod completions;
@@ -25,6 +26,7 @@ mod keys;
 mod local;
 mod manual;
 mod products;
+mod restore;
 mod serve;
 mod ui;
 mod users;
@@ -81,6 +83,10 @@ enum Command {
     /// Show and rotate the keys that tokens are signed with
     #[command(subcommand)]
     Keys(keys::Action),
+    /// Write everything but the master key into one file
+    Backup(backup::Wanted),
+    /// Fill an empty data folder from a backup and the journals
+    Restore(restore::Wanted),
     /// Follow the log of events
     #[command(subcommand)]
     Events(events::Action),
@@ -159,6 +165,8 @@ pub fn run() -> ExitCode {
         Command::Clients(action) => clients::run(&frame, &action),
         Command::Users(action) => users::run(&frame, &action),
         Command::Keys(action) => keys::run(&frame, &action),
+        Command::Backup(wanted) => backup::run(&frame, &wanted),
+        Command::Restore(wanted) => restore::run(&frame, &wanted),
         Command::Events(action) => events::run(&frame, &action),
         Command::Ca(action) => ca::run(&frame, &action),
         Command::Device(action) => device::run(&frame, &action),

@@ -96,6 +96,11 @@ impl DataFolder {
         self.path.join("mail")
     }
 
+    /// The folder in which raises are written down, outside the store.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("raises.journal")
+    }
+
     /// The local socket the command line talks to.
     pub fn socket(&self) -> PathBuf {
         self.path.join("admin.sock")
@@ -216,7 +221,11 @@ pub(crate) fn read_key(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, DataE
     }
 }
 
-fn write_key(path: &Path, key: &[u8; 32]) -> Result<(), DataError> {
+/// Writes a key whole or not at all, with mode 600.
+///
+/// # Errors
+/// [`DataError::Unusable`]
+pub(crate) fn write_key(path: &Path, key: &[u8; 32]) -> Result<(), DataError> {
     let text = Zeroizing::new(jose::base64url::encode(key) + "\n");
     write_private(path, text.as_bytes())
 }
@@ -258,7 +267,7 @@ fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), DataError> 
 }
 
 /// A name that was given survives a loss of power.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }

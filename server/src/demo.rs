@@ -45,7 +45,8 @@ pub async fn run(ui: Ui, log: Log, stay: bool) -> Result<(), Failure> {
     match ended {
         Ok((stage, offers)) if stay => {
             tell_ready(ui, &stage, offers);
-            standing.until_signal().await.map_err(|error| Failure::new(Exit::Failed, error))
+            standing.until_signal().await;
+            Ok(())
         }
         ended => {
             standing.strike().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use authority::Clock;
 use axum::Router;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Belief, Config, Limits};
 use crate::data::{DataFolder, DataLock};
@@ -47,6 +47,9 @@ pub enum StartError {
     /// The numbers.
     #[error("cannot count: {0}")]
     Metrics(String),
+    /// The system does not let signals be awaited.
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
 }
 
 /// What answers at each listener.
@@ -87,6 +90,8 @@ pub struct Running {
     identity: Arc<ServerIdentity>,
     addresses: Addresses,
     deadline: Duration,
+    terminate: Signal,
+    interrupt: Signal,
     _lock: DataLock,
 }
 
@@ -114,7 +119,7 @@ impl Bound {
     /// Opens the doors. Tasks of the wiring belong on the same drain.
     ///
     /// # Errors
-    /// [`StartError::Tls`] and [`StartError::Metrics`].
+    /// [`StartError::Tls`], [`StartError::Metrics`] and [`StartError::Signals`].
     pub fn open(
         self,
         config: &Config,
@@ -123,6 +128,9 @@ impl Bound {
         doors: Doors,
         drain: Drain,
     ) -> Result<Running, StartError> {
+        // Before anybody hears that it is ready: who stops it then stops it in order.
+        let terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
         let metrics = Metrics::start().map_err(StartError::Metrics)?;
         let identity = ServerIdentity::load(config, data, clock.as_ref(), &SystemEntropy)?;
         let readiness = Readiness::new();
@@ -140,7 +148,7 @@ impl Bound {
         open("local", self.local, None, &Belief::default(), limits, doors.local);
         follow_certificate(&drain, Arc::clone(&identity), Arc::clone(clock));
         let (addresses, deadline) = (self.addresses, limits.drain);
-        Ok(Running { drain, readiness, identity, addresses, deadline, _lock: self.lock })
+        Ok(Running { drain, readiness, identity, addresses, deadline, terminate, interrupt, _lock: self.lock })
     }
 }
 
@@ -160,25 +168,20 @@ impl Running {
         &self.identity
     }
 
-    /// Waits for SIGTERM or SIGINT, then stops.
-    ///
-    /// # Errors
-    /// If the system does not let signals be awaited.
-    pub async fn until_signal(self) -> io::Result<bool> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    /// Waits for SIGTERM or SIGINT, then stops. Whether everything ended by itself.
+    pub async fn until_signal(self) -> bool {
+        let Self { drain, deadline, mut terminate, mut interrupt, _lock, .. } = self;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping");
-        let stopped = tokio::select! {
-            in_time = self.stop() => in_time,
+        tokio::select! {
+            in_time = drain.finish(deadline) => in_time,
             // Whoever signals twice does not want to wait.
             _ = terminate.recv() => false,
             _ = interrupt.recv() => false,
-        };
-        Ok(stopped)
+        }
     }
 
     /// Stops: no new connections, running requests end, what is left at the deadline is dropped.

@@ -1,19 +1,21 @@
 //! What answers at each listener: the one place where the rooms meet.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use app::mailer::{FolderMailer, Mailer, SmtpMailer, SmtpSecurity};
 use app::{App, Fault, MasterKey, OTHER_MASTER_KEY, Ports, Settings};
 use authority::Clock;
-use store::StoreError;
+use store::{Store, StoreError};
 use store_sqlite::{SqliteStore, TenantSettings};
 use web::State;
 use zeroize::Zeroizing;
 
 use crate::command::{Exit, Failure};
 use crate::config::{Config, Mail, MailWay, SmtpEncryption};
-use crate::data::DataFolder;
+use crate::data::{DataFolder, sync_folder_of};
+use crate::journal::RaisesJournal;
 use crate::listen::Drain;
 use crate::port::SystemEntropy;
 use crate::serve::Doors;
@@ -33,11 +35,11 @@ pub async fn open_app(
     master_key: &Zeroizing<[u8; 32]>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<App>, Failure> {
-    let issuer = config.issuer.url.as_str().to_owned();
-    let device_url = config.issuer.devices_url.as_str().to_owned();
-    let tenant =
-        TenantSettings { issuer: issuer.clone(), device_url: device_url.clone(), max_token_life: MAX_TOKEN_LIFE };
-    let store = SqliteStore::open(data.store(), tenant).map_err(|error| store_failure(&error))?;
+    let TenantSettings { issuer, device_url, .. } = tenant(config);
+    let journal = RaisesJournal::open(&data.journal(), &SystemEntropy);
+    let journal = Arc::new(journal.map_err(|error| Failure::new(Exit::Store, error))?);
+    let store = SqliteStore::open_with_journal(data.store(), tenant(config), journal);
+    let store = store.map_err(|error| store_failure(&error))?;
     let ports = Ports {
         store: Arc::new(store),
         clock: Arc::clone(clock),
@@ -71,13 +73,74 @@ pub async fn open_app(
     Ok(Arc::new(app))
 }
 
+fn tenant(config: &Config) -> TenantSettings {
+    TenantSettings {
+        issuer: config.issuer.url.as_str().to_owned(),
+        device_url: config.issuer.devices_url.as_str().to_owned(),
+        max_token_life: MAX_TOKEN_LIFE,
+    }
+}
+
+/// Makes the store of a folder that has none, and lets it be filled: there is a whole one
+/// afterwards, or none.
+///
+/// # Errors
+/// [`Exit::Store`] where there is one, and what `fill` returns.
+pub async fn fill_store<T>(
+    config: &Config,
+    data: &DataFolder,
+    fill: impl AsyncFnOnce(&dyn Store) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let path = data.store();
+    if path.exists() {
+        let told = format!("there is a store at {} already; a backup is restored into an empty folder", path.display());
+        return Err(Failure::new(Exit::Store, told));
+    }
+    let draft = path.with_added_extension("restoring");
+    let unusable = |error: std::io::Error| Failure::new(Exit::Store, format!("{}: {error}", draft.display()));
+    // One that was cut off is begun anew.
+    remove_file(&draft).map_err(unusable)?;
+    let filled = {
+        let store = SqliteStore::open(&draft, tenant(config)).map_err(|error| store_failure(&error))?;
+        fill(&store).await
+    };
+    match filled {
+        Ok(filled) => {
+            std::fs::rename(&draft, &path).and_then(|()| sync_folder_of(&path)).map_err(unusable)?;
+            Ok(filled)
+        }
+        Err(failure) => {
+            remove_file(&draft).map_err(unusable)?;
+            Err(failure)
+        }
+    }
+}
+
+/// Removes a database that was not finished.
+fn remove_file(draft: &Path) -> std::io::Result<()> {
+    let beside = |tail: &str| {
+        let mut name = draft.as_os_str().to_owned();
+        name.push(tail);
+        std::path::PathBuf::from(name)
+    };
+    for path in [draft.to_owned(), beside("-wal"), beside("-shm")] {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The doors of an application that was opened.
 pub fn doors_of(app: &Arc<App>, data: &DataFolder) -> Doors {
     let at = |origin: &str| State { app: Arc::clone(app), origin: origin.into() };
     let people = at(&app.tenant().issuer);
     let devices = at(&app.tenant().device_url);
     Doors {
-        local: web::people_router(people.clone()).merge(crate::keys::local_routes(app, data)),
+        local: web::people_router(people.clone())
+            .merge(crate::keys::local_routes(app, data))
+            .merge(crate::backup::local_routes(app)),
         people: web::people_router(people),
         devices: web::device_router(devices),
     }

@@ -15,16 +15,17 @@ use oauth::facts::{
 };
 use rusqlite::{OptionalExtension, params};
 use store::{
-    Answer, CallerQuery, Commit, CommitError, Committed, EventPage, EventQuery, Head, IdempotentReply, ListQuery, Page,
-    Raised, SecurityFacts, Store, StoreError, Stored, ThingsFacts, Wake,
+    Answer, CallerQuery, Commit, CommitError, Committed, EventPage, EventQuery, Exporting, Head, IdempotentReply,
+    Importing, ListQuery, Page, Raised, SecurityFacts, Store, StoreError, Stored, ThingsFacts, Wake,
 };
 use tokio::sync::oneshot;
 
 use crate::fault::store_error;
 use crate::plan::plan;
 use crate::snapshot::Snapshot;
-use crate::sqlite_store::{SqliteStore, gone};
+use crate::sqlite_store::{SqliteStore, gone, spawn};
 use crate::table::Table;
+use crate::whole;
 use crate::writer::Job;
 
 impl Store for SqliteStore {
@@ -163,6 +164,26 @@ impl Store for SqliteStore {
     fn prune(&self, now: i64) -> Answer<'_, Head> {
         let (reply, answer) = oneshot::channel();
         let asked = self.write(Job::Prune(now, reply));
+        Box::pin(async move {
+            asked?;
+            answer.await.map_err(|_| gone())?
+        })
+    }
+
+    fn export(&self) -> Answer<'_, Box<dyn Exporting>> {
+        let path = self.path.clone();
+        let (journal, words) = (self.journal.clone(), std::sync::Arc::clone(&self.words));
+        self.read(move |_| {
+            let journal_from = journal.map(|journal| journal.turn());
+            let (reading, read) = whole::export(&path, words, journal_from)?;
+            spawn("store-export", read)?;
+            Ok(Box::new(reading) as Box<dyn Exporting>)
+        })
+    }
+
+    fn restore(&self, begins: Head, items: Box<dyn Importing>) -> Answer<'_, Head> {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.write(Job::Restore(begins, items, reply));
         Box::pin(async move {
             asked?;
             answer.await.map_err(|_| gone())?

@@ -51,7 +51,7 @@ fn conflict(table: &Table, id: &str) -> CommitError {
 }
 
 /// Versions and epochs fit SQLite's signed 64 bits for longer than seconds can count.
-fn signed(number: u64) -> i64 {
+pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

@@ -64,7 +64,7 @@ impl Snapshot<'_> {
     }
 }
 
-fn raised(row: &Row<'_>) -> rusqlite::Result<Option<Raised>> {
+pub(crate) fn raised(row: &Row<'_>) -> rusqlite::Result<Option<Raised>> {
     let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
     let Some(kind) = AnchorKind::parse(row.get_ref(0)?.as_str()?) else { return Ok(None) };
     Ok(Some(Raised {
@@ -78,7 +78,7 @@ fn raised(row: &Row<'_>) -> rusqlite::Result<Option<Raised>> {
 }
 
 /// `None` for what was never written so.
-fn event(words: &Words, row: &Row<'_>) -> rusqlite::Result<Option<StoredEvent>> {
+pub(crate) fn event(words: &Words, row: &Row<'_>) -> rusqlite::Result<Option<StoredEvent>> {
     let number = row.get::<_, i64>(0)?.unsigned_abs();
     let read = || {
         Some(StoredEvent {

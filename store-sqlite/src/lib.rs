@@ -24,6 +24,7 @@ mod sqlite_store;
 mod table;
 mod things;
 mod tokens;
+mod whole;
 mod words;
 mod writer;
 

@@ -30,6 +30,17 @@ impl Row {
         let columns = table.columns.iter().map(|column| column.take_out(&mut members)).collect();
         Ok(Self { body: Sql::Blob(pack::pack(&members)), columns })
     }
+
+    /// The record's JSON again, its id in it.
+    pub(crate) fn whole(&self, table: &Table, id: &str) -> Option<String> {
+        if let Sql::Text(kept) = &self.body {
+            return Some(with_id(table, id, kept));
+        }
+        let key = table.key(id);
+        let column = |at: usize| Ok(self.columns.get(at).map_or(ValueRef::Null, ValueRef::from));
+        let members = members(table, ValueRef::from(&key), ValueRef::from(&self.body), column).ok()?;
+        Some(Value::Object(members).to_string())
+    }
 }
 
 impl Column {
@@ -89,10 +100,14 @@ pub(crate) fn stored(table: &Table, row: &Found<'_>) -> rusqlite::Result<Stored>
     }
     let id: String = row.get(0)?;
     let kept = row.get_ref(4)?.as_str()?;
+    let body = with_id(table, &id, kept);
+    Ok(Stored { id, version, epochs, body })
+}
+
+fn with_id(table: &Table, id: &str, kept: &str) -> String {
     let rest = kept.strip_prefix('{').unwrap_or(kept);
     let comma = if rest == "}" { "" } else { "," };
-    let body = format!("{{\"{}\":{}{comma}{rest}", table.id, Value::from(id.as_str()));
-    Ok(Stored { id, version, epochs, body })
+    format!("{{\"{}\":{}{comma}{rest}", table.id, Value::from(id))
 }
 
 fn packed_members(table: &Table, row: &Found<'_>) -> rusqlite::Result<Map<String, Value>> {

@@ -1,11 +1,12 @@
 //! The store itself: opening, closing, and the hop from a task to a thread.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use identity::Tenant;
 use rusqlite::Connection;
+use store::journal::Journal;
 use store::{Answer, StoreError, Waking};
 use tokio::sync::{oneshot, watch};
 
@@ -38,10 +39,12 @@ pub struct TenantSettings {
 /// The embedded store: one file, its log beside it.
 pub struct SqliteStore {
     pub(crate) tenant: Arc<Tenant>,
+    pub(crate) path: PathBuf,
+    pub(crate) journal: Option<Arc<dyn Journal>>,
     writes: Arc<Queue<Job>>,
     reads: Arc<Queue<Question>>,
     pub(crate) known: Arc<Known>,
-    words: Arc<Words>,
+    pub(crate) words: Arc<Words>,
     woken: watch::Receiver<u64>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -57,7 +60,23 @@ impl SqliteStore {
     /// [`StoreError::CannotWrite`] or [`StoreError::Unavailable`] where the file
     /// cannot be written or opened.
     pub fn open(path: impl AsRef<Path>, settings: TenantSettings) -> Result<Self, StoreError> {
-        let path = path.as_ref();
+        Self::open_with(path.as_ref(), settings, None)
+    }
+
+    /// The same, and whatever ends is written down in a journal before it is
+    /// committed.
+    ///
+    /// # Errors
+    /// Those of [`SqliteStore::open`].
+    pub fn open_with_journal(
+        path: impl AsRef<Path>,
+        settings: TenantSettings,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Self, StoreError> {
+        Self::open_with(path.as_ref(), settings, Some(journal))
+    }
+
+    fn open_with(path: &Path, settings: TenantSettings, journal: Option<Arc<dyn Journal>>) -> Result<Self, StoreError> {
         layout::inspect(path)?;
         let mut db = Connection::open(path).map_err(store_error)?;
         db.busy_timeout(core::time::Duration::from_secs(5)).map_err(store_error)?;
@@ -78,9 +97,19 @@ impl SqliteStore {
         let (sender, woken) = watch::channel(0);
         let pruner = Pruner::new(settings.max_token_life);
         let known = Arc::new(Known::default());
-        let writer = Writer { db, words: Arc::clone(&words), place, pruner, known: Arc::clone(&known), woken: sender };
+        let writer = Writer {
+            db,
+            words: Arc::clone(&words),
+            place,
+            pruner,
+            known: Arc::clone(&known),
+            woken: sender,
+            journal: journal.clone(),
+        };
         let store = Self {
             tenant,
+            path: path.to_owned(),
+            journal,
             writes: Arc::new(Queue::new(WRITES_WAITING)),
             reads: Arc::new(Queue::new(READS_WAITING)),
             known,
@@ -146,7 +175,7 @@ impl SqliteStore {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
     let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
     thread.map_err(|error| StoreError::Unavailable(format!("no thread for it: {error}")))
 }

@@ -1,7 +1,7 @@
 //! Which kinds of records there are, how each is kept, and what their unique
 //! names are called.
 
-use identity::{Anchor, AnchorKind, Kind};
+use identity::{Anchor, Kind};
 use rusqlite::types::Value as Sql;
 use store::StoreError;
 
@@ -61,7 +61,7 @@ const CREDENTIAL: &[Column] = &[
     of_certificate("certificate_issuer", "issuer"),
 ];
 
-const TABLES: [Table; 20] = [
+pub(crate) const TABLES: [Table; 20] = [
     table("product", &["model"]),
     table("trust_anchor", &["product", "thumbprint"]),
     packed_table("device", DEVICE),
@@ -98,22 +98,7 @@ impl Table {
     /// Where the record behind an anchor is kept; a tenant, a ruleset and a
     /// token have none.
     pub(crate) fn of_anchor(anchor: &Anchor) -> Option<&'static Self> {
-        let name = match anchor.kind {
-            AnchorKind::Product => "product",
-            AnchorKind::TrustAnchor => "trust_anchor",
-            AnchorKind::Client => "client",
-            AnchorKind::User => "user",
-            AnchorKind::Account => "account",
-            AnchorKind::Asset => "asset",
-            AnchorKind::Device => "device",
-            AnchorKind::Credential => "credential",
-            AnchorKind::Bond => "bond",
-            AnchorKind::Consent => "consent",
-            AnchorKind::Session if anchor.id.starts_with(identity::DeviceSessionId::PREFIX) => "device_session",
-            AnchorKind::Session => "browser_session",
-            AnchorKind::Family => "token_family",
-            AnchorKind::Tenant | AnchorKind::Ruleset | AnchorKind::Token => return None,
-        };
+        let Kind(name) = store::journal::kind_of_anchor(anchor)?;
         Self::named(name)
     }
 

@@ -1,9 +1,11 @@
 //! Texts that stand in every row of the log, kept once: types of events, and the
 //! beginning of their ids, which a restored store changes.
 //!
-//! Owns the table `word`. Words are only added, and only while a store is opened.
+//! Owns the table `word`. Words are only added, and only while a store is opened
+//! or filled.
 
 use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 
 use identity::EventKind;
 use rusqlite::Connection;
@@ -14,7 +16,8 @@ pub(crate) struct Words {
     era: i64,
     numbers: HashMap<EventKind, i64>,
     kinds: HashMap<i64, EventKind>,
-    texts: HashMap<i64, String>,
+    /// A store that is filled from a backup learns beginnings of another.
+    texts: RwLock<HashMap<i64, String>>,
 }
 
 impl Words {
@@ -36,7 +39,7 @@ impl Words {
             generation,
             numbers: kinds.iter().map(|(number, kind)| (*kind, *number)).collect(),
             kinds,
-            texts: rows.into_iter().collect(),
+            texts: RwLock::new(rows.into_iter().collect()),
         })
     }
 
@@ -59,7 +62,18 @@ impl Words {
     }
 
     pub(crate) fn event_id(&self, era: i64, number: u64) -> Option<String> {
-        Some(format!("evt_{}{number}", self.texts.get(&era)?))
+        let texts = self.texts.read().unwrap_or_else(PoisonError::into_inner);
+        Some(format!("evt_{}{number}", texts.get(&era)?))
+    }
+
+    /// Reads them anew, after others were added.
+    pub(crate) fn learn(&self, db: &Connection) -> rusqlite::Result<()> {
+        let rows: HashMap<i64, String> = db
+            .prepare("SELECT number, text FROM word")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        *self.texts.write().unwrap_or_else(PoisonError::into_inner) = rows;
+        Ok(())
     }
 }
 

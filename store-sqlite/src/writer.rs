@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior};
-use store::{CommitError, Committed, Head, StoreError};
+use store::journal::{Changed, Entry, Journal};
+use store::{CommitError, Committed, Head, Importing, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use crate::apply::{Place, apply};
 use crate::fault::{ends_group, store_error};
 use crate::known::{self, Known};
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::prune::{Pruner, prune};
 use crate::queue::Queue;
+use crate::whole;
 use crate::words::Words;
 
 /// More in one group would only make the first of them wait.
@@ -21,6 +23,7 @@ const GROUP: usize = 512;
 pub(crate) enum Job {
     Commit(Plan, oneshot::Sender<Result<Committed, CommitError>>),
     Prune(i64, oneshot::Sender<Result<Head, StoreError>>),
+    Restore(Head, Box<dyn Importing>, oneshot::Sender<Result<Head, StoreError>>),
 }
 
 pub(crate) struct Writer {
@@ -30,6 +33,7 @@ pub(crate) struct Writer {
     pub(crate) pruner: Pruner,
     pub(crate) known: Arc<Known>,
     pub(crate) woken: watch::Sender<u64>,
+    pub(crate) journal: Option<Arc<dyn Journal>>,
 }
 
 /// What will be answered once the group is durable.
@@ -47,7 +51,10 @@ impl Writer {
             if jobs.is_empty() {
                 break;
             }
-            self.group(jobs);
+            let jobs = self.restores(jobs);
+            if !jobs.is_empty() {
+                self.group(jobs);
+            }
         }
         if let Err(error) = self.checkpoint() {
             tracing::warn!(%error, "the log of the store was not folded into its file; the next start does it");
@@ -90,6 +97,34 @@ impl Writer {
         }
     }
 
+    /// Fills the store where that is asked for, and hands back what else waits.
+    fn restores(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+        let mut others = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match job {
+                Job::Restore(begins, items, reply) => {
+                    let _ = reply.send(self.restore(&begins, items)).is_ok();
+                }
+                other => others.push(other),
+            }
+        }
+        others
+    }
+
+    fn restore(&mut self, begins: &Head, mut items: Box<dyn Importing>) -> Result<Head, StoreError> {
+        let place = Place { number: begins.number, time: begins.time, horizon: begins.horizon };
+        let all = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+        let place = whole::restore(&all, &self.words, place, &mut *items)?;
+        self.words.learn(&all).map_err(store_error)?;
+        self.known.shut();
+        let done = write_head(&all, place).and_then(|()| all.commit());
+        self.known.open();
+        done.map_err(store_error)?;
+        self.place = place;
+        self.woken.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(self.head())
+    }
+
     fn head(&self) -> Head {
         let Place { number, time, horizon } = self.place;
         Head { generation: self.words.generation().to_owned(), number, horizon, time }
@@ -100,7 +135,7 @@ impl Writer {
     fn write(&mut self, jobs: Vec<Job>, outcomes: &mut Vec<Outcome>) -> Result<(), StoreError> {
         let group = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error);
         let mut failure = group.as_ref().err().map(again);
-        let (mut dirty, mut clients) = (false, false);
+        let (mut dirty, mut clients, mut entries) = (false, false, Vec::new());
         for job in jobs {
             match job {
                 Job::Commit(plan, reply) => {
@@ -110,8 +145,9 @@ impl Writer {
                     };
                     match &result {
                         Err(CommitError::Store(error)) if ends_group(error) => failure = Some(again(error)),
-                        Ok(_) => {
+                        Ok(committed) => {
                             dirty = true;
+                            entries.extend(self.journal.as_ref().and_then(|_| entry(&self.words, &plan, committed)));
                             clients |= plan.steps.iter().any(known::concerns);
                         }
                         Err(_) => {}
@@ -125,27 +161,57 @@ impl Writer {
                     }
                     outcomes.push(Outcome::Prune(reply));
                 }
+                // Taken out before.
+                Job::Restore(_, _, reply) => drop(reply),
             }
         }
         match (group, failure) {
             (_, Some(error)) | (Err(error), None) => Err(error),
             (Ok(group), None) if !dirty => group.rollback().map_err(store_error),
             (Ok(group), None) => {
-                let number = i64::try_from(self.place.number).unwrap_or(i64::MAX);
+                // Outside the file first: what ended must not be undone by an old copy of it.
+                let noted = match self.journal.as_ref().filter(|_| !entries.is_empty()) {
+                    Some(journal) => Some((journal, journal.append(entries)?)),
+                    None => None,
+                };
                 if clients {
                     self.known.shut();
                 }
-                let done = group
-                    .prepare_cached("UPDATE head SET number = ?1, horizon = ?2, time = ?3")
-                    .and_then(|mut update| update.execute((number, self.place.horizon, self.place.time)))
-                    .and_then(|_| group.commit());
+                let done = write_head(&group, self.place).and_then(|()| group.commit());
                 if clients {
                     self.known.open();
+                }
+                if let (Err(_), Some((journal, noted))) = (&done, &noted) {
+                    journal.void(noted);
                 }
                 done.map_err(store_error)
             }
         }
     }
+}
+
+fn write_head(db: &Connection, place: Place) -> rusqlite::Result<()> {
+    let number = i64::try_from(place.number).unwrap_or(i64::MAX);
+    db.prepare_cached("UPDATE head SET number = ?1, horizon = ?2, time = ?3")?
+        .execute((number, place.horizon, place.time))
+        .map(|_| ())
+}
+
+/// What of a commit is written down outside the file: what it ended.
+fn entry(words: &Words, plan: &Plan, committed: &Committed) -> Option<Entry> {
+    let at = committed.raised.first()?.at;
+    let changed = plan.steps.iter().filter_map(|step| match step {
+        Step::Write { table, id, version, row } if *version > 0 => {
+            let body = Some(row.whole(table, id)?);
+            Some(Changed { kind: table.kind(), id: id.clone(), version: version + 1, body })
+        }
+        Step::Erase { table, id, version } => {
+            Some(Changed { kind: table.kind(), id: id.clone(), version: version + 1, body: None })
+        }
+        _ => None,
+    });
+    let generation = words.generation().to_owned();
+    Some(Entry { generation, at, raised: committed.raised.clone(), changed: changed.collect() })
 }
 
 /// How many commits shared how many fsyncs.

@@ -21,35 +21,12 @@ pub mod model;
 pub mod raises;
 pub mod sample;
 pub mod unique;
+pub mod whole;
 
-use identity::{Kind, Record};
+pub use crate::kinds::KINDS;
 
 /// Of the tenant every case is given, seconds.
 pub const MAX_TOKEN_LIFE: i64 = 86_400;
-
-/// Every kind of record there is.
-pub const KINDS: [Kind; 20] = [
-    identity::Product::KIND,
-    identity::TrustAnchor::KIND,
-    identity::Device::KIND,
-    identity::Credential::KIND,
-    identity::Account::KIND,
-    identity::User::KIND,
-    identity::Passkey::KIND,
-    identity::Asset::KIND,
-    identity::Bond::KIND,
-    identity::BrowserSession::KIND,
-    identity::DeviceSession::KIND,
-    identity::MailToken::KIND,
-    identity::Import::KIND,
-    oauth::Client::KIND,
-    oauth::Consent::KIND,
-    oauth::AuthorizationCode::KIND,
-    oauth::TokenFamily::KIND,
-    oauth::Pairing::KIND,
-    oauth::SigningKey::KIND,
-    oauth::TenantSecret::KIND,
-];
 
 /// Makes one `#[tokio::test]` of every case. `$open` is an async function that
 /// answers a fresh, empty store as `Arc<dyn Store>` with whatever must live as
@@ -149,6 +126,13 @@ macro_rules! conformance_tests {
                 one_live_consent_per_person_and_client,
                 one_live_pairing_per_user_code,
                 one_trust_anchor_per_product_and_one_account_per_number,
+            }
+            whole {
+                what_is_filled_in_is_there_and_is_read_out_again,
+                only_a_store_in_which_nothing_is_is_filled,
+                a_filling_that_fails_leaves_nothing_and_may_be_tried_again,
+                a_dispensable_record_gives_way_to_who_has_its_name,
+                reading_out_sees_one_moment_while_others_write,
             }
         }
     };

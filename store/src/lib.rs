@@ -10,15 +10,22 @@ mod commit;
 pub mod conformance;
 mod error;
 mod feed;
+pub mod journal;
+mod kinds;
 mod list;
 mod load;
+mod replay;
+mod whole;
 
 pub use change::{Change, IdempotentReply};
 pub use commit::{Commit, CommitError, Committed, Conflict};
 pub use error::StoreError;
 pub use feed::{Cursor, CursorError, EventPage, EventQuery, Head, Raised, StoredEvent, Wake, Waking};
+pub use kinds::{KINDS, kind_of};
 pub use list::{Condition, Filter, ListQuery, Operator, Page, Stored};
 pub use load::{CallerQuery, SecurityFacts, ThingFacts, ThingsFacts};
+pub use replay::{Replay, Replayed, Since};
+pub use whole::{Batch, Exporting, Importing, Item};
 
 use core::future::Future;
 use core::pin::Pin;
@@ -110,6 +117,19 @@ pub trait Store: Send + Sync + 'static {
     fn prune(&self, now: i64) -> Answer<'_, Head>;
     /// A reply kept under an idempotency key (its digest), if it has not expired.
     fn load_idempotent(&self, key: String, now: i64) -> Answer<'_, Option<IdempotentReply>>;
+
+    /// Everything that is kept, as of one moment, while others go on writing.
+    /// Records come first.
+    fn export(&self) -> Answer<'_, Box<dyn Exporting>> {
+        Box::pin(async { Err(StoreError::Misuse("this store is not read out as a whole yet".to_owned())) })
+    }
+
+    /// Fills a store in which nothing is, in one atomic step. It keeps its own
+    /// generation and takes number, horizon and time of `begins`.
+    fn restore(&self, begins: Head, items: Box<dyn Importing>) -> Answer<'_, Head> {
+        let _ = (begins, items);
+        Box::pin(async { Err(StoreError::Misuse("this store is not filled as a whole yet".to_owned())) })
+    }
 }
 
 /// Reads one record of a kind by id.

@@ -29,7 +29,7 @@ pub(super) fn run(frame: &Frame) -> Result<(), Failure> {
         let running = bound.open(&config, &data, &clock, wiring::doors_of(&app, &data), drain)?;
         running.readiness().set(true);
         tell(frame, &running, app.tenant().issuer.as_str(), &data.path().display().to_string(), link.as_deref());
-        running.until_signal().await.map_err(|error| Failure::new(Exit::Failed, error))
+        Ok::<_, Failure>(running.until_signal().await)
     })?;
     if in_time { Ok(()) } else { Err(Failure::new(Exit::Failed, "some requests were cut off at the deadline")) }
 }
@@ -76,7 +76,7 @@ impl From<StartError> for Failure {
             StartError::Bind { .. } => Exit::Configuration,
             StartError::Local { .. } => Exit::Store,
             StartError::Tls(_) => Exit::Configuration,
-            StartError::Metrics(_) => Exit::Failed,
+            StartError::Metrics(_) | StartError::Signals(_) => Exit::Failed,
         };
         Self::new(exit, error)
     }

@@ -182,13 +182,9 @@ impl Standing {
     }
 
     /// Waits until the process is told to end.
-    ///
-    /// # Errors
-    /// If the system does not let signals be awaited.
-    pub(super) async fn until_signal(self) -> std::io::Result<()> {
-        self.running.until_signal().await?;
+    pub(super) async fn until_signal(self) {
+        self.running.until_signal().await;
         self.backend.finish(Duration::ZERO).await;
-        Ok(())
     }
 
     /// Strikes the stage.

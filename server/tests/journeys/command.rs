@@ -31,10 +31,15 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn start(folder: &Path) -> Self {
+        Self::start_on(folder, "data")
+    }
+
+    /// The same on another data folder.
+    pub(crate) fn start_on(folder: &Path, data: &str) -> Self {
         let config = "[listeners.people]\naddress = \"127.0.0.1:0\"\n[listeners.devices]\naddress = \"127.0.0.1:0\"\n\
                       [listeners.health]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"trace\"\n";
         std::fs::write(folder.join("keyfob.toml"), config).unwrap();
-        let mut child = keyfob(&["--json", "--config", "keyfob.toml", "--data", "data", "serve"])
+        let mut child = keyfob(&["--json", "--config", "keyfob.toml", "--data", data, "serve"])
             .current_dir(folder)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -44,6 +49,12 @@ impl Serving {
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
         Self { child, ready }
+    }
+
+    /// Ends it as a loss of power does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Ends it as an operator does; its exit code and log.

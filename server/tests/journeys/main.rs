@@ -1,6 +1,8 @@
 //! The server over real sockets and real TLS: what a peer sees from outside.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod certificates;
 #[cfg(test)]
 mod command;

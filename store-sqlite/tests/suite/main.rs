@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may end by a panic")]
 
 mod file;
+mod journal;
 mod kept;
 
 use std::sync::Arc;
