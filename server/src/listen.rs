@@ -9,6 +9,7 @@ mod activity;
 mod admission;
 mod connection;
 mod drain;
+mod framing;
 mod neighbour;
 mod proxy_protocol;
 mod request;

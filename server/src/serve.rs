@@ -138,9 +138,10 @@ impl Bound {
         let devices_tls = tls::server_config(&identity, Asks::Certificate)?;
         let health = health::router(readiness.clone(), metrics, drain.clone());
         let (listeners, limits) = (&config.listeners, &config.limits);
-        let open = |name, socket, tls, belief: &Belief, limits: &Limits, router| {
+        let open = |name, socket, tls: Option<_>, belief: &Belief, limits: &Limits, router| {
             let (belief, limits) = (belief.clone(), limits.clone());
-            listen::open(Door { name, socket, tls, belief, limits, router }, &drain);
+            let strict_transport = tls.is_some() && config.issuer.url.is_of_the_world();
+            listen::open(Door { name, socket, tls, belief, limits, strict_transport, router }, &drain);
         };
         open("people", self.people, Some(people_tls), &listeners.people.belief, limits, doors.people);
         open("devices", self.devices, Some(devices_tls), &listeners.devices.belief, limits, doors.devices);

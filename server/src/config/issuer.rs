@@ -53,6 +53,12 @@ impl BaseUrl {
         bare.then_some(Self(url))
     }
 
+    /// Whether its host has a name that is not this machine's own. What browsers are told of a host
+    /// holds for all of its ports, so nothing is told of `localhost`, where others develop.
+    pub fn is_of_the_world(&self) -> bool {
+        self.0.domain().is_some_and(|name| name != "localhost" && !name.ends_with(".localhost"))
+    }
+
     /// `https://localhost` on a port.
     pub fn local(port: u16) -> Self {
         Self::parse(&format!("https://localhost:{port}")).expect("localhost with a port is an address")

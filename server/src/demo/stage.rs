@@ -126,6 +126,7 @@ async fn open_backend(
         tls: Some(tls),
         belief: Belief::default(),
         limits: config.limits.clone(),
+        strict_transport: false,
         router: backend.router(),
     };
     listen::open(door, &drain);

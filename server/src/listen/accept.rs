@@ -14,6 +14,7 @@ use super::admission::{Admissions, Full};
 use super::connection::Serving;
 use super::drain::Drain;
 use super::neighbour;
+use super::request::Dressed;
 use super::wire::Stream;
 use crate::config::{Belief, Limits};
 use crate::telemetry;
@@ -42,6 +43,8 @@ pub struct Door {
     pub belief: Belief,
     /// Its limits.
     pub limits: Limits,
+    /// Whether browsers are told to come to this host by TLS alone from now on (RFC 6797).
+    pub strict_transport: bool,
     /// Who answers.
     pub router: Router,
 }
@@ -95,9 +98,10 @@ impl Socket {
 
 /// Opens the door: accepts until the server stops.
 pub fn open(door: Door, drain: &Drain) {
-    let Door { name, socket, tls, belief, limits, router } = door;
+    let Door { name, socket, tls, belief, limits, strict_transport, router } = door;
     let admissions = Admissions::new(limits.connections, limits.connections_per_address);
-    let serving = Arc::new(Serving::new(name, tls, belief, limits, router, drain.clone()));
+    let dressed = Dressed::new(name, router, belief.clone(), &limits, strict_transport, drain.clone());
+    let serving = Arc::new(Serving::new(name, tls, belief, limits, dressed, drain.clone()));
     let own = drain.clone();
     drain.spawn(async move {
         loop {

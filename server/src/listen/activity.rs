@@ -1,11 +1,16 @@
 //! Whether a connection is at work: how many of its requests are under way, since when none is,
-//! and whether its peer takes what it asked for.
+//! and whether its peer takes what it asked for, or only asks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+
+/// Requests given up by their peer before they were answered, on one connection. A person who
+/// clicks through pages gives up a few; whoever gives up this many, and more than were answered,
+/// makes us work for nobody (rapid reset, CVE-2023-44487).
+const MOST_GIVEN_UP: u64 = 100;
 
 /// The requests under way on one connection.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +25,9 @@ struct Inner {
     handed_out_begun: Notify,
     /// Counts every turn, so that two looks can tell whether anything moved in between.
     turns: AtomicU64,
+    answered: AtomicU64,
+    given_up: AtomicU64,
+    too_many_given_up: Notify,
 }
 
 /// A request under way, until its answer is sent or given up.
@@ -27,13 +35,14 @@ struct Inner {
 pub(super) struct UnderWay {
     connection: Arc<Inner>,
     handed_out: bool,
+    answered: bool,
 }
 
 impl Activity {
     pub(super) fn begin(&self) -> UnderWay {
         self.0.under_way.fetch_add(1, Ordering::AcqRel);
         self.0.changed.notify_one();
-        UnderWay { connection: Arc::clone(&self.0), handed_out: false }
+        UnderWay { connection: Arc::clone(&self.0), handed_out: false, answered: false }
     }
 
     /// Completes when no request has been under way for so long.
@@ -62,6 +71,11 @@ impl Activity {
             }
         }
     }
+
+    /// Completes when the peer has given up too many of its requests.
+    pub(super) async fn flooded(&self) {
+        self.0.too_many_given_up.notified().await;
+    }
 }
 
 impl UnderWay {
@@ -71,6 +85,13 @@ impl UnderWay {
             self.connection.turns.fetch_add(1, Ordering::AcqRel);
             self.connection.handed_out.fetch_add(1, Ordering::AcqRel);
             self.connection.handed_out_begun.notify_one();
+        }
+    }
+
+    /// The head of the answer went out to a peer that still wants it.
+    pub(super) fn count_answered(&mut self) {
+        if !std::mem::replace(&mut self.answered, true) {
+            self.connection.answered.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -86,6 +107,12 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.take_back();
+        if !self.answered {
+            let given_up = self.connection.given_up.fetch_add(1, Ordering::AcqRel) + 1;
+            if given_up >= MOST_GIVEN_UP && given_up > self.connection.answered.load(Ordering::Acquire) {
+                self.connection.too_many_given_up.notify_one();
+            }
+        }
         self.connection.under_way.fetch_sub(1, Ordering::AcqRel);
         self.connection.changed.notify_one();
     }
@@ -129,6 +156,23 @@ mod tests {
         tokio::join!(activity.stalled_for(Duration::from_secs(30)), taking);
         let stalled = start.elapsed() - Duration::from_secs(400);
         assert!((30..=60).contains(&stalled.as_secs()), "{stalled:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_gives_up_most_of_its_requests_floods_one_that_gives_up_some_does_not() {
+        let answer = |activity: &Activity| activity.begin().count_answered();
+        let within = Duration::from_secs(1);
+        let some = Activity::default();
+        (0..1000).for_each(|_| answer(&some));
+        (0..1000).for_each(|_| drop(some.begin()));
+        assert!(tokio::time::timeout(within, some.flooded()).await.is_err(), "as many were answered");
+        drop(some.begin());
+        some.flooded().await;
+        let few = Activity::default();
+        (1..MOST_GIVEN_UP).for_each(|_| drop(few.begin()));
+        assert!(tokio::time::timeout(within, few.flooded()).await.is_err(), "few may be given up");
+        drop(few.begin());
+        few.flooded().await;
     }
 
     #[tokio::test(start_paused = true)]

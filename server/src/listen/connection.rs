@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use authority::{Peer, UnverifiedCertificate};
-use axum::Router;
 use bytes::BytesMut;
 use http::Request;
 use hyper::body::Incoming;
@@ -21,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::Activity;
 use super::admission::Admission;
 use super::drain::Drain;
+use super::framing::{Framing, Strict};
 use super::neighbour;
 use super::proxy_protocol;
 use super::request::{self, Dressed};
@@ -72,9 +72,10 @@ impl Serving {
         tls: Option<Arc<ServerConfig>>,
         belief: Belief,
         limits: Limits,
-        router: Router,
+        dressed: Dressed,
         drain: Drain,
     ) -> Self {
+        // Beyond these the parsers answer 431; `request` sees to what they count in another way.
         let mut builder = auto::Builder::new(drain.clone());
         builder
             .http1()
@@ -93,7 +94,7 @@ impl Serving {
             .keep_alive_timeout(PING_ANSWER);
         Self {
             name,
-            dressed: Arc::new(Dressed::new(name, router, belief.clone(), &limits, drain.clone())),
+            dressed: Arc::new(dressed),
             belief,
             tls: tls.map(TlsAcceptor::from),
             http1: builder.clone().http1_only(),
@@ -166,8 +167,14 @@ impl Serving {
         let service = service_fn(|request: Request<Incoming>| {
             request::answer(Arc::clone(&self.dressed), Arc::clone(&peer), activity.begin(), request)
         });
-        let builder = if http2 { &self.http2 } else { &self.http1 };
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(transport), service));
+        // HTTP/2 has frames of its own.
+        let (builder, framing) = if http2 { (&self.http2, None) } else { (&self.http1, Some(Framing::default())) };
+        let io = Strict::new(transport, framing);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+        let cut = |cause| {
+            telemetry::connection_cut(self.name, cause);
+            Ok(())
+        };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.drain.stopping() => {
@@ -175,7 +182,8 @@ impl Serving {
                 connection.await
             }
             // Over HTTP/1.1 the wire sees it; here a peer can keep its window shut behind pings.
-            () = activity.stalled_for(self.limits.stall), if http2 => Ok(()),
+            () = activity.stalled_for(self.limits.stall), if http2 => cut("stalled"),
+            () = activity.flooded(), if http2 => cut("resets"),
             () = activity.idle_for(self.limits.idle) => {
                 connection.as_mut().graceful_shutdown();
                 // A peer that does not even take the farewell is left.

@@ -11,8 +11,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
-use http::{Request, Response, StatusCode, Version};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Request, Response, StatusCode, Uri, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::Limited;
 use hyper::body::Incoming;
@@ -24,6 +27,10 @@ use super::neighbour;
 use crate::config::{Belief, Limits};
 use crate::telemetry;
 
+/// How long browsers remember to come by TLS alone: two years.
+const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+
 /// A router with the bounds of its listener.
 pub(super) struct Dressed {
     listener: &'static str,
@@ -31,15 +38,36 @@ pub(super) struct Dressed {
     belief: Belief,
     drain: Drain,
     upload_bytes: usize,
+    headers: usize,
+    /// Half of the head, so that a long target leaves room for fields.
+    target_bytes: usize,
     deadline: Duration,
+    strict_transport: bool,
 }
 
 impl Dressed {
-    pub(super) fn new(listener: &'static str, router: Router, belief: Belief, limits: &Limits, drain: Drain) -> Self {
+    pub(super) fn new(
+        listener: &'static str,
+        router: Router,
+        belief: Belief,
+        limits: &Limits,
+        strict_transport: bool,
+        drain: Drain,
+    ) -> Self {
         // A route for large bodies says so by a `DefaultBodyLimit` of its own; `upload_bytes`
         // holds for it as well.
         let router = telemetry::mark_routes(router).layer(DefaultBodyLimit::max(limits.body_bytes));
-        Self { listener, router, belief, drain, upload_bytes: limits.upload_bytes, deadline: limits.request }
+        Self {
+            listener,
+            router,
+            belief,
+            drain,
+            upload_bytes: limits.upload_bytes,
+            headers: limits.headers,
+            target_bytes: usize::try_from(limits.header_bytes / 2).unwrap_or(usize::MAX),
+            deadline: limits.request,
+            strict_transport,
+        }
     }
 }
 
@@ -50,20 +78,27 @@ pub(super) async fn answer(
     under_way: UnderWay,
     mut request: Request<Incoming>,
 ) -> Result<Response<Sending>, Infallible> {
+    let version = request.version();
     let admitted = admit(&dressed, &connected, &mut request);
     let response = telemetry::observe(dressed.listener, request.method().clone(), async {
         let peer = match admitted {
             Ok(peer) => peer,
-            Err(refused) => return refused.response(),
+            Err(refused) => return refused.response(version),
         };
         request.extensions_mut().insert(peer);
         let request = request.map(|body| Body::new(Limited::new(body, dressed.upload_bytes)));
         match tokio::time::timeout(dressed.deadline, dressed.router.clone().oneshot(request)).await {
             Ok(Ok(response)) => response,
-            Err(_) => Refused::Late.response(),
+            Err(_) => Refused::Late.response(version),
         }
     });
-    Ok(sending(response.await, &dressed.drain, under_way))
+    let mut response = response.await;
+    let headers = response.headers_mut();
+    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(NOSNIFF);
+    if dressed.strict_transport {
+        headers.insert(STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
+    }
+    Ok(sending(response, &dressed.drain, under_way))
 }
 
 /// Why a request did not reach a route.
@@ -73,6 +108,10 @@ enum Refused {
     Host,
     /// A believed neighbour's header says nothing clear.
     Neighbour,
+    /// The request's target is longer than any of ours (RFC 9110 §15.5.15).
+    Target,
+    /// More fields than anybody needs (RFC 6585 §5). HTTP/1.1 stops at the same number while reading.
+    Fields,
     /// The body is announced larger than any route takes.
     TooLarge,
     /// No answer within the deadline.
@@ -80,6 +119,12 @@ enum Refused {
 }
 
 fn admit(dressed: &Dressed, connected: &Peer, request: &mut Request<Incoming>) -> Result<Peer, Refused> {
+    if request.headers().len() > dressed.headers {
+        return Err(Refused::Fields);
+    }
+    if target_length(request.uri()) > dressed.target_bytes {
+        return Err(Refused::Target);
+    }
     let peer = neighbour::resolve(&dressed.belief, connected, request.headers_mut()).map_err(|_| Refused::Neighbour)?;
     check_host(request)?;
     let announced = request.body().size_hint().lower();
@@ -88,6 +133,11 @@ fn admit(dressed: &Dressed, connected: &Peer, request: &mut Request<Incoming>) -
     } else {
         Err(Refused::TooLarge)
     }
+}
+
+/// Of path and query; scheme and host are bounded by the host they must equal.
+fn target_length(uri: &Uri) -> usize {
+    uri.path_and_query().map_or(0, |target| target.as_str().len())
 }
 
 /// One host, and the same wherever it is said: proxies before us must not have read another.
@@ -105,13 +155,16 @@ fn check_host<B>(request: &Request<B>) -> Result<(), Refused> {
 }
 
 impl Refused {
-    /// Problem details (RFC 9457).
-    fn response(self) -> Response<Body> {
+    /// Problem details (RFC 9457). Over HTTP/1.1 the connection ends with it: whoever sent such a
+    /// request may have meant its body as the next one.
+    fn response(self, version: Version) -> Response<Body> {
         let (status, title) = match self {
             Self::Host => (StatusCode::BAD_REQUEST, "The request does not name one host."),
             Self::Neighbour => {
                 (StatusCode::BAD_REQUEST, "The proxy in between does not say clearly whom it speaks for.")
             }
+            Self::Target => (StatusCode::URI_TOO_LONG, "The address is too long."),
+            Self::Fields => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request has too many header fields."),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large."),
             Self::Late => (StatusCode::SERVICE_UNAVAILABLE, "There was no answer in time. Try again."),
         };
@@ -122,6 +175,8 @@ impl Refused {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self == Self::Late {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        } else if version < Version::HTTP_2 {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
@@ -136,6 +191,10 @@ pub(super) struct Sending {
 
 fn sending(response: Response<Body>, drain: &Drain, mut under_way: UnderWay) -> Response<Sending> {
     under_way.hand_out();
+    // Of an empty body no part will be asked for.
+    if response.body().is_end_stream() {
+        under_way.count_answered();
+    }
     let drain = drain.clone();
     let until = is_event_stream(response.headers())
         .then(|| Box::pin(async move { drain.stopping().await }) as Pin<Box<dyn Future<Output = ()> + Send>>);
@@ -152,6 +211,7 @@ impl http_body::Body for Sending {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.under_way.count_answered();
         self.under_way.take_back();
         if let Some(until) = &mut self.until
             && until.as_mut().poll(cx).is_ready()

@@ -9,6 +9,7 @@ const REQUESTS: &str = "keyfob_http_requests_total";
 const SECONDS: &str = "keyfob_http_request_seconds";
 const CONNECTIONS: &str = "keyfob_connections_open";
 const REFUSED: &str = "keyfob_connections_refused_total";
+const CUT: &str = "keyfob_connections_cut_total";
 
 /// Bounds of the histograms, in seconds: from a look-up in memory to the deadline.
 const BOUNDS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -45,6 +46,7 @@ fn install() -> Result<Metrics, String> {
     describe_counter!(REFUSED, "Connections closed before HTTP began, by listener and cause.");
     describe_counter!("keyfob_store_commits_total", "Commits made durable by the embedded store.");
     describe_counter!("keyfob_store_groups_total", "Groups of commits that shared one fsync.");
+    describe_counter!(CUT, "Connections cut off while they were used against us, by listener and cause.");
     Ok(Metrics(handle))
 }
 
@@ -66,6 +68,11 @@ impl Drop for OpenConnection {
 /// Counts a connection that was closed before HTTP began.
 pub(crate) fn connection_refused(listener: &'static str, cause: &'static str) {
     counter!(REFUSED, "listener" => listener, "cause" => cause).increment(1);
+}
+
+/// Counts a connection that was cut off in the middle of HTTP.
+pub(crate) fn connection_cut(listener: &'static str, cause: &'static str) {
+    counter!(CUT, "listener" => listener, "cause" => cause).increment(1);
 }
 
 /// Counts an answer.

@@ -31,7 +31,7 @@ fn signing(key: &KeyPair) -> Arc<dyn rustls::sign::SigningKey> {
     any_supported_type(&PrivateKeyDer::try_from(key.serialize_der()).unwrap()).unwrap()
 }
 
-fn showing(stage: &Stage, chain: Vec<Vec<u8>>, key: &KeyPair) -> ClientConfig {
+pub(crate) fn showing(stage: &Stage, chain: Vec<Vec<u8>>, key: &KeyPair) -> ClientConfig {
     let chain = chain.into_iter().map(CertificateDer::from).collect();
     let shown = Shows(Arc::new(CertifiedKey::new(chain, signing(key))));
     builder().with_root_certificates(stage.roots()).with_client_cert_resolver(Arc::new(shown))

@@ -2,10 +2,15 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::sync::Arc;
 
+use rustls::HandshakeKind;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 
 use crate::command::{Serving, run, text};
+use crate::stage::{builder, connect, exchange, roots};
 
 const KEY: [&str; 2] = ["--key", "made/SPK-000001.key"];
 const CERTIFICATE: [&str; 2] = ["--certificate", "made/SPK-000001.pem"];
@@ -135,4 +140,46 @@ fn the_guides_way_from_the_factory_to_the_firmware_works_as_it_is_written() {
     let way = ["--did", device["id"].as_str().unwrap(), "--issuer", serving.ready["issuer"].as_str().unwrap()];
     let output = call_home(folder, roots, &server, &[&way[..], &["--tokens", "by-key.json"]].concat());
     assert!(output.status.success(), "over a challenge: {output:?}");
+}
+
+#[test]
+fn what_changes_between_two_calls_of_one_tls_session_holds_from_the_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    factory(folder);
+    let serving = Serving::start(folder);
+    let registry = |arguments: &[&str]| {
+        let output = run(folder, &[&["--json", "--config", "keyfob.toml", "--data", "data"], arguments].concat());
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    };
+    registry(&["products", "create", "SPK-2", "--factory-key-is-operational"]);
+    registry(&["devices", "import", "made/devices.csv"]);
+    registry(&["products", "trust", "SPK-2", "root.pem"]);
+
+    let chain = CertificateDer::pem_file_iter(folder.join("made/SPK-000001.pem")).unwrap().collect::<Result<_, _>>();
+    let key = PrivateKeyDer::from_pem_file(folder.join("made/SPK-000001.key")).unwrap();
+    let roots = roots(Path::new(serving.ready["authority"].as_str().unwrap()));
+    let client = Arc::new(builder().with_root_certificates(roots).with_client_auth_cert(chain.unwrap(), key).unwrap());
+    let devices = serving.ready["devices"].as_str().unwrap().parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let call = || {
+        runtime.block_on(async {
+            let mut stream = connect(devices, &client, b"").await.unwrap();
+            let answer = exchange(
+                &mut stream,
+                "POST /device/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                 Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+            );
+            let answer = answer.await.unwrap();
+            (answer.status, answer.json()["error"].clone(), stream.get_ref().1.handshake_kind().unwrap())
+        })
+    };
+    assert_eq!(call(), (200, Value::Null, HandshakeKind::Full));
+    assert_eq!(call(), (200, Value::Null, HandshakeKind::Resumed));
+    registry(&["devices", "suspend", "SPK-000001"]);
+    assert_eq!(call(), (403, Value::from("device_suspended"), HandshakeKind::Resumed));
+    registry(&["devices", "resume", "SPK-000001"]);
+    assert_eq!(call(), (200, Value::Null, HandshakeKind::Resumed));
+    registry(&["devices", "retire", "SPK-000001"]);
+    assert_eq!(call(), (403, Value::from("device_retired"), HandshakeKind::Resumed));
 }

@@ -1,6 +1,9 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use server::config::BaseUrl;
+
+use crate::frames::{self, Frames, Outcome, field, head};
 use crate::stage::{HUNG, SHORT, Stage, ask, connect, exchange, get_request, read_to_close};
 
 /// One answer over a connection that stays open.
@@ -127,6 +130,63 @@ async fn a_head_too_large_or_with_too_many_fields_is_refused() {
     assert_eq!(ask(stage.people(), &client, "/peer", &large).await.status, 431);
     let many = (0..100).map(|number| format!("X-{number}: a\r\n")).collect::<String>();
     assert_eq!(ask(stage.people(), &client, "/peer", &many).await.status, 431);
+}
+
+#[tokio::test]
+async fn fields_and_target_are_taken_up_to_their_limit_and_not_one_more() {
+    let stage = Stage::start(|config| {
+        config.limits.headers = 20;
+        config.limits.header_bytes = 8192;
+    })
+    .await;
+    let client = stage.client();
+    // `Host` and `Connection` are among them.
+    let fields = |count: usize| (2..count).map(|number| format!("X-{number}: a\r\n")).collect::<String>();
+    let target = |length: usize| format!("/peer?{}", "a".repeat(length - "/peer?".len()));
+    let large =
+        |length: usize| format!("X-Large: {}\r\n", "a".repeat(length - get_request("/peer", "X-Large: \r\n").len()));
+    let table = [
+        ("/peer".to_owned(), fields(20), 200),
+        ("/peer".to_owned(), fields(21), 431),
+        (target(4096), String::new(), 200),
+        (target(4097), String::new(), 414),
+        ("/peer".to_owned(), large(8192), 200),
+        ("/peer".to_owned(), large(8193), 431),
+    ];
+    for (path, more, status) in table {
+        assert_eq!(ask(stage.people(), &client, &path, &more).await.status, status, "{} {}", path.len(), more.len());
+    }
+    // HTTP/2 counts for itself: 4 pseudo fields are none.
+    for (count, status) in [(20, 200), (21, 431)] {
+        let more = (0..count).flat_map(|number| field(&format!("x-{number}"), "a")).collect::<Vec<_>>();
+        let mut frames = Frames::open(stage.people(), &client).await;
+        frames.write(&frames::headers(1, &[head("GET", "/peer", "localhost"), more].concat(), true)).await;
+        assert_eq!(frames.outcome_of(1).await, Outcome::Answered(status), "{count}");
+    }
+    for (length, status) in [(4096, 200), (4097, 414)] {
+        let mut frames = Frames::open(stage.people(), &client).await;
+        frames.write(&frames::headers(1, &head("GET", &target(length), "localhost"), true)).await;
+        assert_eq!(frames.outcome_of(1).await, Outcome::Answered(status), "{length}");
+    }
+    let mut frames = Frames::open(stage.people(), &client).await;
+    let large = [head("GET", "/peer", "localhost"), field("x-large", &"a".repeat(8192))].concat();
+    frames.write(&frames::headers(1, &large, true)).await;
+    assert_eq!(frames.outcome_of(1).await, Outcome::Answered(431));
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_come_by_tls_alone_where_the_host_is_of_the_world() {
+    let stage = Stage::start(|_| {}).await;
+    let local = ask(stage.people(), &stage.client(), "/peer", "").await;
+    assert!(local.head.contains("x-content-type-options: nosniff"), "{}", local.head);
+    assert!(!local.head.contains("strict-transport-security"), "it would hold for all ports of localhost");
+    let stage = Stage::start(|config| config.issuer.url = BaseUrl::parse("https://id.example.com").unwrap()).await;
+    for address in [stage.people(), stage.devices()] {
+        for path in ["/peer", "/nowhere"] {
+            let answer = ask(address, &stage.client(), path, "").await;
+            assert!(answer.head.contains("strict-transport-security: max-age=63072000"), "{}", answer.head);
+        }
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,12 @@ mod device;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
+mod frames;
+#[cfg(test)]
+mod handshakes;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod limits;
@@ -22,6 +28,8 @@ mod local;
 mod neighbours;
 #[cfg(test)]
 mod registry;
+#[cfg(test)]
+mod smuggling;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use authority::{Clock, Peer};
@@ -10,7 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Extension};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use futures_util::{StreamExt, stream};
 use rustls::pki_types::pem::PemObject;
@@ -50,6 +51,8 @@ pub(crate) struct Cues {
     pub(crate) begun: Arc<Notify>,
     /// `/slow` may end, `/stream` may go on.
     pub(crate) release: Arc<Notify>,
+    /// How often `/smuggled` was reached.
+    pub(crate) smuggled: Arc<AtomicUsize>,
 }
 
 impl Stage {
@@ -92,12 +95,13 @@ impl Stage {
 }
 
 fn routes(cues: &Cues) -> Router {
-    let (slow, streaming) = (cues.clone(), cues.clone());
+    let (slow, streaming, smuggled) = (cues.clone(), cues.clone(), Arc::clone(&cues.smuggled));
     Router::new()
         .route("/peer", get(show_peer))
         .route("/headers", get(async |headers: HeaderMap| Json(names(&headers))))
         .route("/echo", post(async |body: Bytes| body.len().to_string()))
         .route("/upload", post(async |body: Bytes| body.len().to_string()).layer(DefaultBodyLimit::disable()))
+        .route("/smuggled", any(async move || smuggled.fetch_add(1, Ordering::SeqCst).to_string()))
         .route("/stuck", get(async || std::future::pending::<()>().await))
         .route(
             "/slow",
