@@ -73,6 +73,26 @@ test('introspection tells the thumbprint, so that a resource can compare it', as
   assert.deepEqual([told.aud].flat(), [API]);
 });
 
+test('the API takes a bound token where the certificate can be shown, and nowhere without it', async () => {
+  const reader = await newClient({
+    token_endpoint_auth_method: 'self_signed_tls_client_auth',
+    grant_types: ['client_credentials'],
+    scope: 'products:read',
+    audiences: [issuer],
+    jwks: { keys: [{ ...own.x509.publicKey.export({ format: 'jwk' }), x5c: [own.x509.raw.toString('base64')] }] },
+    tls_client_certificate_bound_access_tokens: true,
+  });
+  const form = { grant_type: 'client_credentials', client_id: reader.client_id, scope: 'products:read' };
+  const shown = { ca, cert: own.cert, key: own.key };
+  const { access_token } = (await send(`${devicesUrl}/token`, { method: 'POST', ...shown, form })).json();
+  const headers = { authorization: `Bearer ${access_token}` };
+  const asked = (origin, pair) => send(`${origin}/products`, { headers, ca, cert: pair?.cert, key: pair?.key });
+  assert.equal((await asked(devicesUrl, own)).status, 200);
+  for (const answer of [await asked(devicesUrl), await asked(devicesUrl, stranger), await asked(issuer, own)]) {
+    assert.equal(answer.status, 401);
+  }
+});
+
 test('curl gets its token the same way, and none with a stranger’s certificate', () => {
   const curl = (pair) =>
     spawnSync('curl', [

@@ -14,8 +14,10 @@ pub fn people_router(state: State) -> Router {
 }
 
 /// The listener of devices: it requests certificates. What a device says about
-/// itself stands here alone.
+/// itself stands here alone; the API stands here too, for services whose token is
+/// bound to their certificate (RFC 8705 §3), which they can show nowhere else.
 pub fn device_router(state: State) -> Router {
     let issuer = state.app.tenant().issuer.clone();
-    Router::new().merge(crate::device::routes()).merge(client_routes()).merge(public_routes(&issuer)).with_state(state)
+    let own = crate::device::routes().merge(crate::api::routes(&state));
+    Router::new().merge(own).merge(client_routes()).merge(public_routes(&issuer)).with_state(state)
 }
