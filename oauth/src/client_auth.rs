@@ -270,8 +270,9 @@ pub fn verify(presented: &Presented, facts: &CallerFacts, now: i64) -> Result<Au
             Who::Device(Box::new((device.clone(), credential.clone())))
         }
         _ => {
-            // As much work as a wrong secret, so that an id cannot be probed by time.
+            // As much work as a wrong secret or signature, so that an id cannot be probed by time.
             let _ = presented.shown_secret().map(digest_of);
+            presented.assertion.iter().for_each(Assertion::verify_in_vain);
             return Err(bad("unknown_client"));
         }
     };
@@ -340,6 +341,7 @@ fn verify_device<'a>(
     now: i64,
 ) -> Result<&'a Fact<Credential>, OAuthRefusal> {
     if matches!(device.device.state, DeviceState::Suspended | DeviceState::Retired) || device.device.pending {
+        presented.assertion.iter().for_each(Assertion::verify_in_vain);
         return Err(bad("device_state"));
     }
     // Dates of a certificate count, also where its key alone is shown.
@@ -349,10 +351,15 @@ fn verify_device<'a>(
     let live = device.credentials.iter().filter(|credential| credential.state == CredentialState::Current);
     let mut live = live.filter(in_time);
     if let Some(assertion) = &presented.assertion {
+        let mut tried = false;
         let signed = live.find_map(|credential| {
             let jwk = Jwk::from_json(&credential.jwk).ok()?;
+            tried |= assertion.may_be_by(&jwk);
             assertion.is_signed_by(&jwk).then_some((credential, jwk))
         });
+        if !tried {
+            assertion.verify_in_vain();
+        }
         let (credential, jwk) = signed.ok_or(bad("assertion_by_unknown_key"))?;
         return assertion.verify(&[jwk], tenant, assertion_used, now).map(|()| credential);
     }

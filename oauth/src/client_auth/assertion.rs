@@ -17,6 +17,22 @@ const LONGEST: i64 = 300;
 /// Clocks of clients, to either side, seconds.
 const SKEW: i64 = 60;
 
+/// One public key of each kind: the examples of RFC 7517 appendix A.1 and RFC 8037 appendix A.2,
+/// and one of P-384 whose private half was thrown away. What they sign is of no use.
+const DECOYS: [&str; 4] = [
+    r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#,
+    r#"{"kty":"EC","crv":"P-384","x":"J32AvhhW7rDHVMT8yVh8J_dOzU531KF53ZQo2scmoXb1dUvWMR4BV6hfVZ10tvu3",
+        "y":"IKFyBdxWY9kpQbKuf-Lxz141omvRMz1R5YJzi1OG32JGs74DfDQTULa4B_Tm8JaT"}"#,
+    r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+    concat!(
+        r#"{"kty":"RSA","e":"AQAB","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_"#,
+        "BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9",
+        "c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8",
+        r#"awapJzKnqDKgw"}"#
+    ),
+];
+
 /// An assertion that was read but not verified.
 #[derive(Clone)]
 pub struct Assertion {
@@ -78,10 +94,24 @@ impl Assertion {
         self.token.header().kid().is_none_or(|kid| Some(kid) == jwk.kid() || kid == jwk.thumbprint().to_string())
     }
 
+    /// Whether this key is named, if any is, and of the kind that signed.
+    pub(super) fn may_be_by(&self, jwk: &Jwk) -> bool {
+        self.is_by(jwk) && jwk.permits(self.token.header().alg())
+    }
+
     /// Whether this key is named, if any is, and made the signature.
     pub(super) fn is_signed_by(&self, jwk: &Jwk) -> bool {
-        let permitted = self.is_by(jwk) && jwk.permits(self.token.header().alg());
-        permitted && allowed_key(jwk).is_some_and(|key| verified(&self.token, &key))
+        self.may_be_by(jwk) && allowed_key(jwk).is_some_and(|key| verified(&self.token, &key))
+    }
+
+    /// Verifies the signature with keys of nobody we know: where there is no key to
+    /// try, an answer takes as long as with a wrong one, so that time tells nobody
+    /// which devices there are.
+    pub(super) fn verify_in_vain(&self) {
+        let permits = |jwk: &Jwk| jwk.permits(self.token.header().alg());
+        let decoys = DECOYS.iter().filter_map(|jwk| Jwk::parse(jwk.as_bytes()).ok());
+        let signed = decoys.filter(permits).filter_map(|jwk| allowed_key(&jwk)).any(|key| verified(&self.token, &key));
+        std::hint::black_box(signed);
     }
 
     pub(super) fn verify(&self, keys: &[Jwk], tenant: &Tenant, used: bool, now: i64) -> Result<(), OAuthRefusal> {
@@ -114,5 +144,20 @@ impl Assertion {
             return Err(bad("assertion_from_the_future"));
         }
         if used { Err(bad("assertion_replayed")) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jose::Alg;
+
+    #[test]
+    fn there_is_a_decoy_for_every_algorithm_a_device_may_sign_with() {
+        let keys: Vec<Jwk> = DECOYS.iter().map(|jwk| Jwk::parse(jwk.as_bytes()).unwrap()).collect();
+        for alg in Alg::ASYMMETRIC {
+            let found = keys.iter().filter(|jwk| jwk.permits(alg)).filter_map(allowed_key).count();
+            assert_eq!(found, 1, "{alg:?}");
+        }
     }
 }
