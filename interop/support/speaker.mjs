@@ -1,6 +1,6 @@
 // A device that signs: its key, and the actor tokens and proofs it makes with it.
 
-import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { send } from './wire.mjs';
 
 export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -12,6 +12,11 @@ const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
 export function jwtOf(header, claims, key) {
   const text = `${part({ alg: 'ES256', ...header })}.${part(claims)}`;
   return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+}
+
+/// Of a key on P-256 (RFC 7638 §3).
+export function thumbprint({ crv, kty, x, y }) {
+  return createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
 }
 
 export class Speaker {

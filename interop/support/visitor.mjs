@@ -1,5 +1,6 @@
 // A browser without script: keeps cookies, follows redirects within the site, fills in forms.
 
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { send } from './wire.mjs';
@@ -84,6 +85,14 @@ export class Visitor {
   async signIn({ email, password }) {
     return this.submit(await this.get('/signin'), '/signin', { email, password });
   }
+}
+
+/// Somebody new at a server of the test's own, signed up and in.
+export async function newcomerAt({ issuer, ca, data }) {
+  const person = { name: 'Eva', email: `eva-${randomBytes(6).toString('hex')}@example.com`, password: randomBytes(15).toString('base64url') };
+  const visitor = new Visitor(issuer, ca);
+  await visitor.signUp(person, join(data, 'mail'));
+  return { person, visitor };
 }
 
 /// The link to `path` in the newest mail to an address. The mail is written after the answer, so

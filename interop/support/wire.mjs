@@ -4,6 +4,9 @@
 import http from 'node:http';
 import https from 'node:https';
 
+/// Called with every request and its answer, where a test wants to know all that was said.
+export const witness = { sees: () => {} };
+
 /// Sends and reads the whole answer: `{status, headers, text, json()}`.
 export function send(url, { method = 'GET', headers = {}, form, json, body, ca, cert, key, socket } = {}) {
   const given = { ...headers };
@@ -27,7 +30,9 @@ export function send(url, { method = 'GET', headers = {}, form, json, body, ca, 
       answer.on('error', reject);
       answer.on('end', () => {
         const text = Buffer.concat(parts).toString('utf8');
-        resolve({ status: answer.statusCode, headers: answer.headers, text, json: () => JSON.parse(text) });
+        const told = { status: answer.statusCode, headers: answer.headers, text, json: () => JSON.parse(text) };
+        witness.sees({ url: target, headers: given, body: bytes, answer: told });
+        resolve(told);
       });
     });
     request.on('error', reject);

@@ -6,6 +6,7 @@
 
 use crate::workshop::{Failure, Workshop, folders, package_of, succeed};
 
+mod timing;
 mod token;
 
 /// A benchmark of the whole server: what it is called, what it measures, how to run it.
@@ -15,7 +16,10 @@ struct Bench {
     run: fn(&Workshop, json: bool) -> Result<(), Failure>,
 }
 
-const BENCHES: &[Bench] = &[Bench { name: "token", measures: token::MEASURES, run: token::run }];
+const BENCHES: &[Bench] = &[
+    Bench { name: "token", measures: token::MEASURES, run: token::run },
+    Bench { name: "timing", measures: timing::MEASURES, run: timing::run },
+];
 
 pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
     let json = arguments.iter().any(|word| word == "--json");

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::workshop::{Failure, Workshop, package_of, succeed, watch};
-use crate::{alone, crash, fuzz, interop, packaging, portable, spec_map, tools};
+use crate::{alone, crash, fuzz, interop, packaging, portable, spec_map, tls, tools};
 
 /// How a step ended when it did not fail.
 pub(crate) enum Outcome {
@@ -38,6 +38,7 @@ const STEPS: &[Step] = &[
     Step { name: "build", needs: None, run: build },
     Step { name: "packaging", needs: Some("build"), run: packaging::check },
     Step { name: "test", needs: Some("build"), run: run_tests },
+    Step { name: "tls", needs: Some("build"), run: tls::check },
     Step { name: "interop", needs: Some("build"), run: interop::check },
     Step { name: "crash", needs: Some("build"), run: crash::check },
     Step { name: "browser", needs: Some("build"), run: interop::check_browser },

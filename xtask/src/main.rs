@@ -20,6 +20,7 @@ mod portable;
 mod running;
 mod spec_map;
 mod tests_found;
+mod tls;
 mod tools;
 mod workshop;
 

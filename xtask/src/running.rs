@@ -28,7 +28,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the program and waits for its line `{"step":"ready", ...}`.
+    /// Starts the program and waits for its line `{"step":"ready", ...}`, or `{"ready":true, ...}`.
     pub(crate) fn start(command: &mut Command) -> Result<Self, Failure> {
         Self::start_within(command, READY_WITHIN)
     }
@@ -108,7 +108,9 @@ fn ready_facts(line: &str) -> Option<Vec<(String, String)>> {
     let Ok(Value::Object(line)) = serde_json::from_str(line) else {
         return None;
     };
-    if line.get("step").and_then(Value::as_str) != Some("ready") {
+    let is_ready = line.get("step").and_then(Value::as_str) == Some("ready")
+        || line.get("ready").and_then(Value::as_bool) == Some(true);
+    if !is_ready {
         return None;
     }
     let facts = line.iter().filter(|(name, _)| !matches!(name.as_str(), "step" | "ok" | "ms"));
@@ -151,8 +153,14 @@ mod tests {
     }
 
     #[test]
+    fn a_server_says_that_it_is_ready_in_its_own_way() {
+        let facts = ready_facts(r#"{"ready":true,"people":"127.0.0.1:1"}"#).expect("a ready line");
+        assert_eq!(facts, [("KEYFOB_PEOPLE".to_owned(), "127.0.0.1:1".to_owned())]);
+    }
+
+    #[test]
     fn other_lines_are_not_ready() {
-        for line in ["", "ready", "[]", r#"{"step":"factory","ok":true}"#, r#"{"ready":true}"#] {
+        for line in ["", "ready", "[]", r#"{"step":"factory","ok":true}"#, r#"{"ready":false}"#] {
             assert_eq!(ready_facts(line), None, "{line}");
         }
     }

@@ -46,6 +46,12 @@ const PYTHON_PARTS: &[Part] = &[
     Part { package: "python3-venv", proof: Proof::Module("ensurepip") },
 ];
 
+/// What looks at our TLS from outside.
+const TLS_PARTS: &[Part] = &[
+    Part { package: "testssl.sh", proof: Proof::Program("testssl") },
+    Part { package: "openssl", proof: Proof::Program("openssl") },
+];
+
 /// What a benchmark of the whole server needs beside them.
 const BENCH_PARTS: &[Part] = &[
     Part { package: "wrk", proof: Proof::Program("wrk") },
@@ -65,7 +71,7 @@ pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
 
 /// Installs whatever is missing and says what that was.
 pub(crate) fn install(shop: &Workshop) -> Result<String, Failure> {
-    let mut fetched = system_parts(shop, &[NODE_PARTS, BROWSER_PARTS, PYTHON_PARTS, GUIDE_PARTS])?;
+    let mut fetched = system_parts(shop, &[NODE_PARTS, BROWSER_PARTS, PYTHON_PARTS, GUIDE_PARTS, TLS_PARTS])?;
     if node(shop)?.fetched {
         fetched.push("node".to_owned());
     }
@@ -79,6 +85,11 @@ pub(crate) fn install(shop: &Workshop) -> Result<String, Failure> {
         return Ok("nothing was missing".to_owned());
     }
     Ok(format!("installed {}", fetched.join(", ")))
+}
+
+/// Installs what the look at our TLS needs.
+pub(crate) fn install_for_tls(shop: &Workshop) -> Result<(), Failure> {
+    system_parts(shop, &[TLS_PARTS]).map(drop)
 }
 
 /// Installs what a benchmark of the whole server needs: its load, and the peers' packages.
