@@ -16,7 +16,7 @@ use oauth::facts::{
 use rusqlite::{OptionalExtension, params};
 use store::{
     Answer, CallerQuery, Commit, CommitError, Committed, EventPage, EventQuery, Exporting, Head, IdempotentReply,
-    Importing, ListQuery, Page, Raised, SecurityFacts, Store, StoreError, Stored, ThingsFacts, Wake,
+    Importing, ListQuery, Page, Raised, Round, SecurityFacts, Store, StoreError, Stored, ThingsFacts, Wake,
 };
 use tokio::sync::oneshot;
 
@@ -157,8 +157,28 @@ impl Store for SqliteStore {
         self.read(move |now| now.events(&query))
     }
 
+    fn round(&self) -> Answer<'_, Round> {
+        self.read(|now| Ok(Round { head: now.head()?, clock: None }))
+    }
+
     fn wake(&self) -> Wake {
         self.waking()
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn take_once(&self, key: String, until: i64) -> Answer<'_, bool> {
+        let once = identity::Change::Once { key, until };
+        let asked = self.commit(Commit { changes: vec![once.into()], now: i64::MIN, ..Commit::default() });
+        Box::pin(async move {
+            match asked.await {
+                Ok(_) => Ok(true),
+                Err(CommitError::Conflict(_)) => Ok(false),
+                Err(CommitError::Store(error)) => Err(error),
+            }
+        })
     }
 
     fn prune(&self, now: i64) -> Answer<'_, Head> {

@@ -50,7 +50,10 @@ macro_rules! conformance_tests {
                 a_later_change_that_fails_undoes_the_earlier_ones,
                 of_two_who_redeem_one_code_one_wins,
                 of_two_owners_who_remove_each_other_one_stays,
+                of_two_who_rely_on_what_the_other_ends_one_stays,
+                many_writers_of_one_record_lose_no_write,
                 of_fifty_who_use_a_key_at_once_one_may,
+                a_key_taken_in_a_step_of_its_own_is_taken_for_all,
                 a_reply_is_kept_once_and_found_again_until_it_expires,
                 what_breaks_the_contract_is_refused_and_nothing_of_it_stays,
             }
@@ -65,6 +68,7 @@ macro_rules! conformance_tests {
                 a_page_ends_where_the_next_begins,
                 a_filtered_page_leads_past_what_did_not_match,
                 a_cursor_skips_nothing_while_others_write,
+                events_of_one_record_come_in_the_order_of_its_epochs,
                 a_commit_wakes_those_who_wait_and_no_sooner,
             }
             lists {

@@ -66,6 +66,15 @@ impl Head {
     }
 }
 
+/// What a round of the feed found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// The head, once all that was committed before the round has its number.
+    pub head: Head,
+    /// The clock of a shared store, seconds: the judge between its nodes'.
+    pub clock: Option<i64>,
+}
+
 /// A raise as the store made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raised {

@@ -20,7 +20,7 @@ mod whole;
 pub use change::{Change, IdempotentReply};
 pub use commit::{Commit, CommitError, Committed, Conflict};
 pub use error::StoreError;
-pub use feed::{Cursor, CursorError, EventPage, EventQuery, Head, Raised, StoredEvent, Wake, Waking};
+pub use feed::{Cursor, CursorError, EventPage, EventQuery, Head, Raised, Round, StoredEvent, Wake, Waking};
 pub use kinds::{KINDS, kind_of};
 pub use list::{Condition, Filter, ListQuery, Operator, Page, Stored};
 pub use load::{CallerQuery, SecurityFacts, ThingFacts, ThingsFacts};
@@ -110,8 +110,19 @@ pub trait Store: Send + Sync + 'static {
     fn load_raises(&self) -> Answer<'_, (Head, Vec<Raised>)>;
     /// Events after a cursor, in order.
     fn load_events(&self, query: EventQuery) -> Answer<'_, EventPage>;
-    /// Wakes when something was committed in this process.
+    /// One round of the feed: gives a number to everything committed that has
+    /// none. A store that numbers inside the commit only answers its head. A
+    /// shared one is asked every 100 ms by each node, which is as fresh as the
+    /// start of its last round (anchors: the feed).
+    fn round(&self) -> Answer<'_, Round>;
+    /// Wakes when the feed may have grown: by a commit of this process, or by a
+    /// round that gave numbers.
     fn wake(&self) -> Wake;
+    /// Whether several nodes may work on it at once.
+    fn is_shared(&self) -> bool;
+    /// Uses a key up until a time in seconds, in one step of its own; whether it
+    /// was free. What must fall together with a decision is a `Change` instead.
+    fn take_once(&self, key: String, until: i64) -> Answer<'_, bool>;
     /// Drops raises, used-up once keys and dead short-lived records; advances
     /// the store's time. Called every 60 s. Returns the new head.
     fn prune(&self, now: i64) -> Answer<'_, Head>;

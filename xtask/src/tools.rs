@@ -27,6 +27,8 @@ enum Proof {
     File(&'static str),
     /// Of Python.
     Module(&'static str),
+    /// A file in one of the folders of versions.
+    OfAnyVersion(&'static str, &'static str),
 }
 
 const NODE_PARTS: &[Part] =
@@ -52,6 +54,13 @@ const TLS_PARTS: &[Part] = &[
     Part { package: "openssl", proof: Proof::Program("openssl") },
 ];
 
+/// The second store; its tests start clusters of their own, and never the one
+/// Debian would make.
+const DATABASE_PARTS: &[Part] = &[
+    Part { package: "postgresql", proof: Proof::OfAnyVersion("/usr/lib/postgresql", "bin/initdb") },
+    Part { package: "util-linux", proof: Proof::Program("setpriv") },
+];
+
 /// What a benchmark of the whole server needs beside them.
 const BENCH_PARTS: &[Part] = &[
     Part { package: "wrk", proof: Proof::Program("wrk") },
@@ -71,7 +80,8 @@ pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
 
 /// Installs whatever is missing and says what that was.
 pub(crate) fn install(shop: &Workshop) -> Result<String, Failure> {
-    let mut fetched = system_parts(shop, &[NODE_PARTS, BROWSER_PARTS, PYTHON_PARTS, GUIDE_PARTS, TLS_PARTS])?;
+    let mut fetched =
+        system_parts(shop, &[NODE_PARTS, BROWSER_PARTS, PYTHON_PARTS, GUIDE_PARTS, TLS_PARTS, DATABASE_PARTS])?;
     if node(shop)?.fetched {
         fetched.push("node".to_owned());
     }
@@ -171,9 +181,21 @@ fn system_parts(shop: &Workshop, parts: &[&[Part]]) -> Result<Vec<String>, Failu
         )));
     }
     println!("$ apt-get install {}", missing.join(" "));
+    leave_no_default_cluster(&missing)?;
     answer(&mut apt(shop, "update"))?;
     answer(apt(shop, "install --no-install-recommends").args(&missing))?;
     Ok(missing.into_iter().map(str::to_owned).collect())
+}
+
+/// Debian makes and starts a server with the package, unless it is told before.
+fn leave_no_default_cluster(missing: &[&str]) -> Result<(), Failure> {
+    if !missing.contains(&"postgresql") {
+        return Ok(());
+    }
+    let folder = Path::new("/etc/postgresql-common/createcluster.d");
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(folder.join("keyfob.conf"), "create_main_cluster = false\n"));
+    written.map_err(|error| Failure::new(format!("cannot write into {}: {error}", folder.display())))
 }
 
 fn apt(shop: &Workshop, words: &str) -> Command {
@@ -192,6 +214,10 @@ impl Proof {
                 .stderr(std::process::Stdio::null())
                 .status()
                 .is_ok_and(|status| status.success()),
+            Self::OfAnyVersion(folder, file) => {
+                let versions = std::fs::read_dir(folder).into_iter().flatten().flatten();
+                versions.into_iter().any(|version| version.path().join(file).exists())
+            }
         }
     }
 }

@@ -137,7 +137,7 @@ pub async fn a_guard_on_what_was_only_read_holds_or_stops_everything(store: Arc<
     };
     store.commit(guarded(fact.guard(), "1")).await.unwrap();
     store.commit(guarded(Guard::absent::<Account>("acc_2"), "2")).await.unwrap();
-    let number = store.head().await.unwrap().number;
+    let number = store.round().await.unwrap().head.number;
     let present = store.commit(guarded(Guard::absent::<Account>("acc_1"), "3")).await;
     assert_eq!(conflict(present), version_conflict::<Account>("acc_1"));
     keep(&*store, [touch(&fact)]).await;
@@ -208,6 +208,65 @@ pub async fn of_two_owners_who_remove_each_other_one_stays(store: Arc<dyn Store>
     let removals = facts.each_ref().map(end).map(|changes| commit(&*store, changes, BEGAN));
     let results = join_all(removals).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+}
+
+/// Write skew by what was only read: neither writes what the other relies on
+/// twice, the guard alone stands between them.
+pub async fn of_two_who_rely_on_what_the_other_ends_one_stays(store: Arc<dyn Store>) {
+    for round in 0..10 {
+        let names = [format!("{round}-a"), format!("{round}-b")];
+        let target = format!("acc_{round}");
+        keep(&*store, names.iter().map(|name| new(bond(name, name, &target, BondRole::Owner)))).await;
+        let mut facts: Vec<Fact<Bond>> = Vec::new();
+        for name in &names {
+            facts.push(kept(&*store, &format!("bnd_{name}")).await);
+        }
+        let end_other = |own: &Fact<Bond>, other: &Fact<Bond>| Commit {
+            guards: vec![own.guard()],
+            changes: vec![other.rewrite(Bond { state: BondState::Ended, ..other.record.clone() }).into()],
+            events: vec![event("ends")],
+            now: BEGAN,
+        };
+        let ends = [end_other(&facts[0], &facts[1]), end_other(&facts[1], &facts[0])];
+        let results = join_all(ends.map(|commit| store.commit(commit))).await;
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "round {round}");
+    }
+}
+
+pub async fn many_writers_of_one_record_lose_no_write(store: Arc<dyn Store>) {
+    const WRITERS: u32 = 12;
+    const EACH: u32 = 5;
+    keep(&*store, [new(account("1"))]).await;
+    let count = |_| {
+        let store = Arc::clone(&store);
+        async move {
+            let mut done = 0;
+            while done < EACH {
+                let fact: Fact<Account> = kept(&*store, "acc_1").await;
+                let number: u32 = fact.name.parse().unwrap_or(0);
+                let more = fact.rewrite(Account { name: (number + 1).to_string(), ..fact.record.clone() });
+                let commit = Commit { changes: vec![more.into()], now: BEGAN, ..Commit::default() };
+                match store.commit(commit).await {
+                    Ok(_) => done += 1,
+                    Err(CommitError::Conflict(_)) => {}
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        }
+    };
+    join_all((0..WRITERS).map(count)).await;
+    let after: Fact<Account> = kept(&*store, "acc_1").await;
+    let all = WRITERS * EACH + 1;
+    assert_eq!((after.name.clone(), after.version), (all.to_string(), u64::from(all)));
+}
+
+pub async fn a_key_taken_in_a_step_of_its_own_is_taken_for_all(store: Arc<dyn Store>) {
+    let takes = join_all((0..20).map(|_| store.take_once("proof".to_owned(), BEGAN + 60))).await;
+    assert_eq!(takes.into_iter().filter(|taken| *taken.as_ref().unwrap()).count(), 1);
+    let once = || Change::Identity(identity::Change::Once { key: "proof".to_owned(), until: BEGAN + 60 });
+    assert_eq!(conflict(commit(&*store, [once()], BEGAN).await), Conflict::Used);
+    store.prune(BEGAN + 61).await.unwrap();
+    assert!(store.take_once("proof".to_owned(), BEGAN + 120).await.unwrap());
 }
 
 pub async fn of_fifty_who_use_a_key_at_once_one_may(store: Arc<dyn Store>) {

@@ -207,7 +207,20 @@ pub async fn commit(
     now: i64,
 ) -> Result<Committed, CommitError> {
     let changes = changes.into_iter().collect();
-    store.commit(Commit { guards: Vec::new(), changes, events: vec![event("sample")], now }).await
+    let committed = store.commit(Commit { guards: Vec::new(), changes, events: vec![event("sample")], now }).await?;
+    Ok(numbered(store, committed).await)
+}
+
+/// The same once its events have their numbers, where those come after the commit.
+pub async fn numbered(store: &dyn Store, mut committed: Committed) -> Committed {
+    store.round().await.unwrap();
+    if committed.raised.iter().any(|raised| raised.number.is_none()) {
+        let kept = store.load_raises().await.unwrap().1;
+        for raised in &mut committed.raised {
+            raised.clone_from(kept.iter().find(|kept| kept.anchor == raised.anchor).unwrap());
+        }
+    }
+    committed
 }
 
 /// What stood against a commit.

@@ -1,0 +1,314 @@
+//! One PostgreSQL cluster in a temporary folder, on a free port of this machine.
+//!
+//! It ends with the process that started it, however that ends: a guard holds the
+//! other end of a pipe, and when the pipe closes it stops the server by its pid
+//! and clears the folder away.
+
+use std::fs;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// The password of the one user, over TCP.
+const PASSWORD: &str = "correct horse of the rig";
+/// The one user, owner of all.
+const USER: &str = "keyfob";
+/// Looks at a server that is starting or stopping, and how long in between.
+const LOOKS: u32 = 600;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A running server.
+pub struct Cluster {
+    folder: PathBuf,
+    programs: PathBuf,
+    port: u16,
+    databases: AtomicU32,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    server: Child,
+    guard: Child,
+    /// Closed with this process: then the guard acts.
+    #[allow(dead_code, reason = "held for its end")]
+    pipe: ChildStdin,
+}
+
+/// A fresh, empty database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Over TCP, without the password.
+    pub url: String,
+    /// Its password.
+    pub password: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Cluster {
+    /// The cluster that all tests of this process share. Nobody stops it but its end.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// A cluster of its own, for a test that stops it; gone when dropped.
+    pub fn start() -> Self {
+        let programs = programs();
+        let folder = tempfile::Builder::new().prefix("keyfob-rig-").tempdir().unwrap().keep();
+        // The server's user must pass through, nobody else may look in.
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(folder.join("password"), PASSWORD).unwrap();
+        if is_root() {
+            let owned = Command::new("chown").arg("-R").arg("postgres:postgres").arg(&folder).status().unwrap();
+            assert!(owned.success(), "the folder cannot be given to the user postgres");
+        }
+        let cluster =
+            Self { port: free_port(), folder, programs, databases: AtomicU32::new(0), running: Mutex::default() };
+        cluster.make();
+        cluster.run();
+        cluster
+    }
+
+    /// A fresh database. Text is compared as another place would, to show what leans on it.
+    pub fn database(&self) -> Database {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        let url = format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port);
+        Database { url, password: PASSWORD.to_owned(), name }
+    }
+
+    /// Runs statements in a database as its owner, and answers what they print, unadorned.
+    pub fn sql(&self, database: &str, text: &str) -> String {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", database, "-c", text]);
+        psql.arg("-h").arg(&self.folder).arg("-p").arg(self.port.to_string());
+        let output = psql.output().unwrap();
+        assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Stops the server at once, cutting its connections; what it acknowledged it keeps.
+    pub fn stop(&self) {
+        if let Some(running) = self.lock().take() {
+            running.end("-INT");
+        }
+    }
+
+    /// Starts it again on the same port, with what it holds.
+    pub fn start_again(&self) {
+        assert!(self.lock().is_none(), "it is running");
+        self.run();
+    }
+
+    /// Freezes the server with all its processes: connections stay, nothing answers.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Freezes only the processes that serve connections now: new ones are served.
+    pub fn pause_connections(&self) {
+        let pid = self.pid();
+        kill("-STOP", &children(pid));
+    }
+
+    fn make(&self) {
+        let mut initdb = self.command("initdb");
+        initdb.args(["--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", "--auth-local=trust"]);
+        // The client of a debug build would spend a tenth of a second on a SCRAM proof.
+        initdb.args(["--auth-host=password", "-U", USER]);
+        initdb.arg("--pwfile").arg(self.folder.join("password")).arg("-D").arg(self.data());
+        let output = initdb.output().unwrap();
+        assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn run(&self) {
+        let mut postgres = self.command("postgres");
+        postgres.arg("-D").arg(self.data()).arg("-p").arg(self.port.to_string());
+        postgres.arg("-k").arg(&self.folder);
+        // A cluster of tests survives the end of programs, not that of the machine.
+        for setting in [
+            "listen_addresses=127.0.0.1",
+            "fsync=off",
+            "full_page_writes=off",
+            "max_connections=300",
+            "shared_buffers=64MB",
+            "autovacuum_naptime=5s",
+            "log_min_messages=warning",
+        ] {
+            postgres.arg("-c").arg(setting);
+        }
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log")).unwrap();
+        postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0);
+        let server = postgres.spawn().unwrap();
+        let (guard, pipe) = guard(server.id(), &self.folder);
+        *self.lock() = Some(Running { server, guard, pipe });
+        self.await_answer();
+    }
+
+    fn await_answer(&self) {
+        for _ in 0..LOOKS {
+            let mut ask = Command::new(self.programs.join("pg_isready"));
+            ask.arg("-q").arg("-h").arg(&self.folder).arg("-p").arg(self.port.to_string());
+            if ask.status().unwrap().success() && TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return;
+            }
+            pause();
+        }
+        panic!("it does not start: {}", fs::read_to_string(self.folder.join("log")).unwrap_or_default());
+    }
+
+    /// One of its programs, as a user that may run it: it refuses root.
+    fn command(&self, program: &str) -> Command {
+        let path = self.programs.join(program);
+        let mut command = if is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(path);
+            command
+        } else {
+            Command::new(path)
+        };
+        command.current_dir(&self.folder);
+        command
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn pid(&self) -> u32 {
+        self.lock().as_ref().expect("it is running").server.id()
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.pid();
+        // The first to stop is the last to go on, so that none is started in between.
+        let mut all = vec![pid];
+        all.extend(children(pid));
+        kill(signal, &all);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(running) = self.lock().take() {
+            let mut all = vec![running.server.id()];
+            all.extend(children(running.server.id()));
+            kill("-CONT", &all);
+            running.end("-INT");
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Running {
+    /// The guard must not meet a pid that is another's by then, so it goes first.
+    fn end(mut self, signal: &str) {
+        let _ = self.guard.kill();
+        let _ = self.guard.wait();
+        kill(signal, &[self.server.id()]);
+        let _ = self.server.wait();
+    }
+}
+
+/// Waits for the end of this process; then ends the server and clears up.
+fn guard(server: u32, folder: &Path) -> (Child, ChildStdin) {
+    const SCRIPT: &str = "trap '' INT TERM HUP; cat >/dev/null; kill -CONT $1 $(cat /proc/$1/task/$1/children) 2>/dev/null; \
+                          kill -INT $1 2>/dev/null; \
+                          n=0; while kill -0 $1 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done; \
+                          kill -KILL $1 2>/dev/null; rm -rf \"$2\"";
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(SCRIPT).arg("guard").arg(server.to_string()).arg(folder);
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    let mut child = shell.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.flush().unwrap();
+    (child, pipe)
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    listed.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn kill(signal: &str, pids: &[u32]) {
+    if !pids.is_empty() {
+        let _ = Command::new("kill").arg(signal).args(pids.iter().map(u32::to_string)).status();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the rig waits for a program of others, outside any runtime")]
+fn pause() {
+    std::thread::sleep(PAUSE);
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Where Debian keeps the newest.
+fn programs() -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions
+        .filter_map(|version| Some((version.file_name().to_str()?.parse::<u32>().ok()?, version.path().join("bin"))))
+        .filter(|(_, programs)| programs.join("initdb").exists())
+        .max();
+    newest.expect("no PostgreSQL on this machine; install it with: cargo xtask check tools").1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_is_gone_when_it_is_dropped_and_comes_back_with_what_it_held() {
+        let cluster = Cluster::start();
+        let database = cluster.database();
+        cluster.sql(&database.name, "CREATE TABLE kept (x int); INSERT INTO kept VALUES (7)");
+        cluster.stop();
+        assert!(TcpStream::connect(("127.0.0.1", cluster.port())).is_err());
+        cluster.start_again();
+        assert_eq!(cluster.sql(&database.name, "SELECT x FROM kept"), "7");
+        cluster.pause();
+        let (pid, folder, port) = (cluster.pid(), cluster.folder.clone(), cluster.port());
+        drop(cluster);
+        assert!(!Path::new(&format!("/proc/{pid}")).exists() && !folder.exists());
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+    }
+
+    #[test]
+    fn a_cluster_does_not_outlive_a_process_that_is_killed() {
+        let cluster = Cluster::start();
+        let mut running = cluster.lock().take().unwrap();
+        let (pid, folder) = (running.server.id(), cluster.folder.clone());
+        // What the end of a process does, however it ends: its pipes close.
+        drop(running.pipe);
+        running.server.wait().unwrap();
+        running.guard.wait().unwrap();
+        assert!(!Path::new(&format!("/proc/{pid}")).exists() && !folder.exists());
+    }
+}

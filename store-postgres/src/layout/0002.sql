@@ -1,0 +1,2 @@
+-- Layout 2 packs the file of the embedded store; the numbers are common to both,
+-- and here there is nothing to change.

@@ -1,0 +1,219 @@
+//! Titles, bonds, and all things a person has to do with.
+
+use std::collections::{BTreeSet, HashMap};
+
+use identity::bond::{Holder, Target};
+use identity::facts::{BondFacts, OwnedFacts};
+use identity::{Account, Anchor, Asset, Bond, Device, Epochs, Fact, Product, User};
+use oauth::{Client, Consent, TokenFamily};
+use store::{StoreError, ThingFacts, ThingsFacts};
+
+use crate::snapshot::{Snapshot, id_list};
+
+type Load<T> = Result<T, StoreError>;
+
+/// Bonds that hold, by an index over those that have not ended.
+const HOLDS: &str = "body ->> 'state' <> 'ended' AND body ->> 'state' = 'active'";
+const HOLDER: &str = "body #>> '{holder,id}'";
+const TARGET: &str = "body #>> '{target,id}'";
+/// More things than a page shows, and than one snapshot should carry.
+const THINGS: i64 = 200;
+/// A bound for what hangs from so many things.
+const ROWS: i64 = 2_000;
+
+impl Snapshot {
+    /// Owners' bonds on a title that hold, the oldest first.
+    pub(crate) async fn owners_bonds(&self, asset: &str) -> Load<Vec<Fact<Bond>>> {
+        self.all(
+            &format!(
+                "{TARGET} = $1 AND {HOLDS} AND body ->> 'role' IN ('owner', 'co-owner')
+             ORDER BY (body ->> 'created_at')::bigint, id"
+            ),
+            &[&asset],
+        )
+        .await
+    }
+
+    /// All bonds on a target that have not ended: suspended ones end with it too.
+    async fn bonds_on(&self, target: &str) -> Load<Vec<Fact<Bond>>> {
+        self.all("body #>> '{target,id}' = $1 AND body ->> 'state' <> 'ended' ORDER BY id", &[&target]).await
+    }
+
+    /// What a holder is to these targets.
+    pub(crate) async fn bonds_between(&self, holder: &str, targets: &[&str]) -> Load<Vec<Fact<Bond>>> {
+        self.all(&format!("{HOLDER} = $1 AND {HOLDS} AND {TARGET} = ANY($2) ORDER BY id"), &[&holder, &targets]).await
+    }
+
+    /// What a holder is to anything.
+    async fn bonds_of(&self, holder: &str) -> Load<Vec<Fact<Bond>>> {
+        self.all(&format!("{HOLDER} = $1 AND {HOLDS} ORDER BY id LIMIT $2"), &[&holder, &ROWS]).await
+    }
+
+    /// Households and organisations of which a person is a member.
+    pub(crate) async fn memberships_of(&self, user: &str) -> Load<Vec<Fact<Bond>>> {
+        let bonds = self.bonds_of(user).await?;
+        Ok(bonds.into_iter().filter(|bond| matches!(bond.target, Target::Account(_))).collect())
+    }
+
+    pub(crate) async fn bond_facts(&self, bond: &str) -> Load<BondFacts> {
+        let Some(bond) = self.by_id::<Bond>(bond).await? else { return Ok(BondFacts::default()) };
+        let mut siblings = self.bonds_on(bond.target.id()).await?;
+        siblings.retain(|other| other.id != bond.id);
+        let (owned, account) = match &bond.target {
+            Target::Asset(asset) => {
+                let asset: Option<Fact<Asset>> = self.by_id(asset.as_str()).await?;
+                let account: Option<Fact<Account>> =
+                    self.by_some_id(asset.as_ref().map(|asset| asset.account.as_str())).await?;
+                let device = match &asset {
+                    Some(asset) => self.device_by_id(asset.device.as_str()).await?,
+                    None => None,
+                };
+                (OwnedFacts { device, asset, account: account.clone() }, account)
+            }
+            Target::Account(account) => (OwnedFacts::default(), self.by_id(account.as_str()).await?),
+        };
+        let memberships = match &account {
+            Some(account) => self.bonds_on(account.id.as_str()).await?,
+            None => Vec::new(),
+        };
+        let holdings = match &bond.target {
+            Target::Account(account) => self.holdings(bond.holder.id(), account.as_str()).await?,
+            Target::Asset(_) => Vec::new(),
+        };
+        Ok(BondFacts { bond: Some(bond), owned, account, siblings, memberships, holdings })
+    }
+
+    /// A holder's bonds, suspended ones included, on open titles of an account, each with its title.
+    async fn holdings(&self, holder: &str, account: &str) -> Load<Vec<(Fact<Bond>, Fact<Asset>)>> {
+        let bonds: Vec<Fact<Bond>> =
+            self.all("body #>> '{holder,id}' = $1 AND body ->> 'state' <> 'ended' ORDER BY id", &[&holder]).await?;
+        let titles: Vec<Fact<Asset>> = self
+            .all(
+                "body ->> 'account' = $1 AND body ->> 'closed_at' IS NULL AND id = ANY($2)",
+                &[&account, &id_list(bonds.iter().map(|bond| bond.target.id()))],
+            )
+            .await?;
+        let titles: HashMap<String, Fact<Asset>> =
+            titles.into_iter().map(|title| (title.id.as_str().to_owned(), title)).collect();
+        let held = |bond: Fact<Bond>| titles.get(bond.target.id()).cloned().map(|title| (bond, title));
+        Ok(bonds.into_iter().filter_map(held).collect())
+    }
+
+    /// Those of which nothing they hang from has ended (grants fall by
+    /// `end_epoch`, and what is missing is dead).
+    pub(crate) async fn unended(&self, families: Vec<Fact<TokenFamily>>) -> Load<Vec<Fact<TokenFamily>>> {
+        let mut known: HashMap<Anchor, Option<Epochs>> = HashMap::new();
+        let mut alive = Vec::with_capacity(families.len());
+        'families: for family in families {
+            for listed in family.anchors.iter() {
+                let now = match known.get(&listed.anchor) {
+                    Some(now) => *now,
+                    None => {
+                        let now = self.epochs(&listed.anchor).await?;
+                        known.insert(listed.anchor.clone(), now);
+                        now
+                    }
+                };
+                if now.is_none_or(|now| listed.epoch < now.end_epoch) {
+                    continue 'families;
+                }
+            }
+            alive.push(family);
+        }
+        Ok(alive)
+    }
+
+    pub(crate) async fn clients_of(
+        &self,
+        families: &[Fact<TokenFamily>],
+        consents: &[Fact<Consent>],
+    ) -> Load<Vec<Fact<Client>>> {
+        let families = families.iter().map(|family| family.client.as_str());
+        let ids = id_list(families.chain(consents.iter().map(|consent| consent.client.as_str())));
+        self.by_ids(&ids).await
+    }
+
+    pub(crate) async fn things(&self, user: &str) -> Load<ThingsFacts> {
+        let Some(user) = self.by_id::<User>(user).await? else { return Ok(ThingsFacts::default()) };
+        let held = self.bonds_of(user.id.as_str()).await?;
+        let ids = id_list(held.iter().map(|bond| bond.target.id()));
+        let accounts: Vec<Fact<Account>> = self.by_ids(&ids).await?;
+        let assets: Vec<Fact<Asset>> = self
+            .all(
+                "body ->> 'closed_at' IS NULL AND id IN (SELECT unnest($1::text[]) UNION SELECT id FROM asset
+             WHERE body ->> 'closed_at' IS NULL AND body ->> 'account' = ANY($1)) ORDER BY id LIMIT $2",
+                &[&ids, &THINGS],
+            )
+            .await?;
+        let members: Vec<Fact<Bond>> =
+            self.bonds_on_any(&id_list(accounts.iter().map(|account| account.id.as_str()))).await?;
+        let bonds: Vec<Fact<Bond>> = self.bonds_on_any(&id_list(assets.iter().map(|asset| asset.id.as_str()))).await?;
+        let people: Vec<Fact<User>> =
+            self.by_ids(&id_list(members.iter().chain(&bonds).filter_map(|bond| person(bond)))).await?;
+        let families = self.families_on(&assets).await?;
+        let clients = self.clients_of(&families, &[]).await?;
+        let things = self.join(assets, &bonds, &families, &people).await?;
+        let accounts = accounts
+            .into_iter()
+            .filter_map(|account| {
+                let bond = held.iter().find(|bond| bond.target.id() == account.id.as_str())?.clone();
+                Some((account, bond))
+            })
+            .collect();
+        let members = members
+            .into_iter()
+            .filter_map(|bond| {
+                let member = people.iter().find(|user| person(&bond) == Some(user.id.as_str()))?.clone();
+                Some((bond, member))
+            })
+            .collect();
+        Ok(ThingsFacts { user: Some(user), accounts, members, things, clients })
+    }
+
+    async fn bonds_on_any(&self, targets: &[&str]) -> Load<Vec<Fact<Bond>>> {
+        self.all(&format!("{HOLDS} AND {TARGET} = ANY($1) ORDER BY id LIMIT $2"), &[&targets, &ROWS]).await
+    }
+
+    async fn families_on(&self, assets: &[Fact<Asset>]) -> Load<Vec<Fact<TokenFamily>>> {
+        let families = self
+            .all(
+                "body ->> 'asset' = ANY($1) AND end_epoch = 0 AND (body ->> 'expires_at')::bigint > $2
+             ORDER BY id LIMIT $3",
+                &[&id_list(assets.iter().map(|asset| asset.id.as_str())), &self.head().await?.time, &ROWS],
+            )
+            .await?;
+        self.unended(families).await
+    }
+
+    async fn join(
+        &self,
+        assets: Vec<Fact<Asset>>,
+        bonds: &[Fact<Bond>],
+        families: &[Fact<TokenFamily>],
+        people: &[Fact<User>],
+    ) -> Load<Vec<ThingFacts>> {
+        let devices: Vec<Fact<Device>> =
+            self.by_ids(&id_list(assets.iter().map(|asset| asset.device.as_str()))).await?;
+        let products: Vec<Fact<Product>> =
+            self.by_ids(&id_list(devices.iter().map(|device| device.product.as_str()))).await?;
+        let mut things = Vec::with_capacity(assets.len());
+        for asset in assets {
+            let lost = || StoreError::Corrupt(format!("title {} has no device with a product", asset.id));
+            let device = devices.iter().find(|device| device.id == asset.device).cloned().ok_or_else(lost)?;
+            let product = products.iter().find(|product| product.id == device.product).cloned().ok_or_else(lost)?;
+            let bonds: Vec<_> = bonds.iter().filter(|it| it.target.id() == asset.id.as_str()).cloned().collect();
+            let holders: BTreeSet<&str> = bonds.iter().filter_map(|bond| person(bond)).collect();
+            let people = people.iter().filter(|user| holders.contains(user.id.as_str())).cloned().collect();
+            let families = families.iter().filter(|it| it.asset.as_ref() == Some(&asset.id)).cloned().collect();
+            things.push(ThingFacts { asset, device, product, bonds, families, people });
+        }
+        Ok(things)
+    }
+}
+
+fn person(bond: &Bond) -> Option<&str> {
+    match &bond.holder {
+        Holder::User(user) => Some(user.as_str()),
+        Holder::Device(_) | Holder::Service(_) => None,
+    }
+}
