@@ -36,7 +36,7 @@ test('the comparison tells apart what differs, and nothing else', () => {
   assert.ok(compare(noise(1000), noise(1020)).slower < 0.35);
 });
 
-for (const name of ['sign_in', 'client_secret', 'device_assertion', 'call_home']) {
+for (const name of ['sign_in', 'client_secret', 'device_assertion', 'call_home', 'registration']) {
   test(`the time of a refusal does not tell which kind it is: ${name}`, async () => {
     const timed = classes.find((it) => it.name === name);
     let told;

@@ -4,8 +4,8 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { Agent, request } from 'node:https';
 
-import { basicOf } from './app.mjs';
-import { jwtOf, Speaker, thumbprint } from './speaker.mjs';
+import { basicOf, CALLBACK, codeFlow } from './app.mjs';
+import { EXCHANGE, jwtOf, Speaker, thumbprint } from './speaker.mjs';
 import { send } from './wire.mjs';
 
 const form = (fields) => new URLSearchParams(fields).toString();
@@ -53,6 +53,7 @@ export async function timingClasses(server, registry, visitorOf) {
     await clients(server, registry),
     await assertions(server, registry),
     await callHomes(server, registry),
+    await registrations(server, registry, visitorOf),
   ];
 }
 
@@ -161,22 +162,53 @@ async function callHomes(server, registry) {
   };
 }
 
+/// An app of a customer's that tries serial numbers.
+async function registrations(server, registry, visitorOf) {
+  const { speaker } = await device(registry, 'R-1');
+  const { visitor } = await visitorOf();
+  const app = await registry.post('/clients', {
+    client_name: 'Timed app',
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: ['authorization_code', EXCHANGE],
+    redirect_uris: [CALLBACK],
+    scope: 'openid device:register',
+    audiences: ['https://ingest.example.com'],
+    rights: { asset_tokens: true },
+  });
+  const { access_token: subject } = await codeFlow(visitor, app, 'openid device:register');
+  const exchange = (clock, serial) => {
+    const stranger = new Speaker({ model: speaker.model, serial });
+    const fields = stranger.exchange(server.issuer, subject, { audience: 'https://ingest.example.com' });
+    return clock.post(`${server.issuer}/token`, form(fields), { authorization: basicOf(app) });
+  };
+  return {
+    name: 'registration',
+    says: 'unknown device, a device of the registry by a wrong key',
+    status: 400,
+    unknown: (clock) => exchange(clock, `R-${randomInt(2, 1_000_000)}`),
+    known: (clock) => exchange(clock, 'R-1'),
+  };
+}
+
 /// Measures a class: as many pairs, in either order.
 export async function measure(timed, server, pairs) {
   const clock = new Clocked(server.ca);
   const times = { unknown: [], known: [] };
+  const texts = new Set();
   try {
     for (let pair = -WARM_UP; pair < pairs; pair += 1) {
       await timed.between?.(clock);
       for (const kind of randomInt(2) === 0 ? ['unknown', 'known'] : ['known', 'unknown']) {
         const { status, text, micros } = await timed[kind](clock);
         if (status !== timed.status) throw new Error(`${timed.name}, ${kind}: ${status} ${text.slice(0, 300)}`);
+        if (text.startsWith('{')) texts.add(text);
         if (pair >= 0) times[kind].push(micros);
       }
     }
   } finally {
     clock.close();
   }
+  if (texts.size > 1) throw new Error(`${timed.name}: the words differ: ${[...texts].join(' ')}`);
   return compare(times.unknown, times.known);
 }
 

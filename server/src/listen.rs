@@ -13,6 +13,7 @@ mod framing;
 mod neighbour;
 mod proxy_protocol;
 mod request;
+mod strict;
 mod wire;
 
 pub use accept::{Door, Socket, open};

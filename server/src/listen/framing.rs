@@ -1,36 +1,18 @@
 //! HTTP/1.1 read in one way or not at all (RFC 9112): what two readers could cut apart differently
-//! is refused before the parser sees it.
+//! is found before the parser sees it.
 //!
 //! Owns: where heads, bodies and chunks begin and end in the bytes that come in.
-//! Does not own: what they mean; the parser behind reads the same bytes again. It tolerates more
-//! (bare LF, two equal lengths, a length beside chunks), so a violation is handed on as a byte that
-//! it refuses, and nothing after it.
-
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+//! Does not own: what they mean; the parser behind reads the same bytes again. Knows no sockets.
 
 /// Most bytes of the extensions of one chunk (RFC 9112 §7.1.1 asks for a limit).
 const MAX_CHUNK_EXTENSION: usize = 256;
 /// Most digits of a length or of a chunk's size: below 2^63, as decimal and as hexadecimal.
 const MAX_DECIMAL_DIGITS: usize = 18;
 const MAX_HEX_DIGITS: usize = 15;
-/// No line of HTTP may hold it, in any place.
-const POISON: u8 = 0;
 
 /// The longest name that frames a message.
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 const CONTENT_LENGTH: &[u8] = b"content-length";
-
-/// A connection whose incoming bytes are framed in one way only.
-pub(super) struct Strict<T> {
-    inner: T,
-    /// Nothing where another protocol frames the messages.
-    framing: Option<Framing>,
-    refused: bool,
-}
 
 /// Where in the stream of messages the next byte stands.
 #[derive(Debug, Default)]
@@ -298,57 +280,6 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-impl<T> Strict<T> {
-    pub(super) fn new(inner: T, framing: Option<Framing>) -> Self {
-        Self { inner, framing, refused: false }
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Strict<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.refused {
-            return Poll::Ready(Ok(()));
-        }
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-        let fresh = buf.filled().get(before..).unwrap_or_default();
-        if let Some(framing) = &mut self.framing
-            && let Err(Ambiguous { at }) = framing.scan(fresh)
-        {
-            self.refused = true;
-            buf.set_filled(before + at);
-            // There is room: at least the refused byte stood there.
-            buf.put_slice(&[POISON]);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Strict<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
+#[path = "framing/tests.rs"] // Said, because a fuzz target takes this file in from elsewhere.
 mod tests;
