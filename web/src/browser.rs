@@ -6,7 +6,7 @@
 //! and come back), [`Posted`] or [`PostedBy`] for a form's post (same origin and
 //! token checked), render with [`Visitor::page`], and put [`headers`] around it.
 
-mod cookie;
+pub mod cookie;
 mod done;
 mod origin;
 mod page;

@@ -4,6 +4,7 @@
 mod credentials;
 mod error;
 mod firmware;
+pub mod range;
 mod session;
 mod time;
 

@@ -16,9 +16,13 @@ pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> 
     }
     let seconds: u32 = seconds.parse().map_err(|_| Failure::new(format!("`{seconds}` is not a number of seconds")))?;
     let fuzz = tools::cargo_fuzz(shop)?;
+    // What the search finds on its way is kept beside the build: of the corpus a person decides.
+    let found = shop.target.join("fuzz").join(target);
+    std::fs::create_dir_all(&found).map_err(|e| Failure::new(format!("cannot make {}: {e}", found.display())))?;
     // Without a sanitizer the stable compiler is enough: our code has no `unsafe`, a panic is the find.
-    let words = format!("run --fuzz-dir fuzz --sanitizer none {target} -- -max_total_time={seconds}");
-    succeed(&mut shop.command(&fuzz, &words))
+    let mut command = shop.command(&fuzz, "run --fuzz-dir fuzz --sanitizer none --features libfuzzer");
+    command.arg(target).arg(found).arg(format!("fuzz/corpus/{target}"));
+    succeed(command.args(["--", &format!("-max_total_time={seconds}"), "-max_len=16384", "-timeout=10"]))
 }
 
 /// The names of all targets, sorted.

@@ -12,18 +12,26 @@ const MAX_COMPARISONS: u32 = 32;
 
 /// Why a text is no filter, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FilterError {
+pub enum FilterError {
+    /// Over 1,024 bytes.
     TooLong,
+    /// Parentheses nested deeper than 8.
     TooDeep,
+    /// Over 32 comparisons.
     TooMany,
     /// Something else stands where a field is wanted.
     FieldWanted,
+    /// A field that cannot be filtered by.
     UnknownField,
+    /// None of the operators stands there.
     OperatorWanted,
+    /// No JSON string, number, true, false or null stands there.
     ValueWanted,
     /// The operator does not compare a value of that type.
     ValueType,
+    /// A parenthesis is not closed.
     NotClosed,
+    /// Something stands behind the filter.
     Trailing,
 }
 
@@ -45,7 +53,10 @@ impl fmt::Display for FilterError {
 }
 
 /// Parses a filter; `fields` pairs what may be named with what the record calls it.
-pub(super) fn parse(text: &str, fields: &[(&str, &str)]) -> Result<Filter, FilterError> {
+///
+/// # Errors
+/// [`FilterError`] names the first thing wrong.
+pub fn parse(text: &str, fields: &[(&str, &str)]) -> Result<Filter, FilterError> {
     if text.len() > MAX_TEXT {
         return Err(FilterError::TooLong);
     }

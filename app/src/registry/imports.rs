@@ -20,7 +20,7 @@ use super::keep::{Outcome, Refused, Versioned, invalid};
 use crate::app::App;
 use crate::draw::Draw;
 use crate::fault::Fault;
-use reader::{Line, Reader};
+pub use reader::{Line, Reader};
 
 /// Lines of one commit.
 const BATCH_LINES: usize = 500;

@@ -30,10 +30,14 @@ const SPOKEN_FOR: [HeaderName; 9] = [
 
 /// A believed neighbour's header that does not say anything clear. Guessing would be believing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unclear;
+pub struct Unclear;
 
 /// Whom the request is from, beginning with who is connected; drops what was said about it.
-pub(super) fn resolve(belief: &Belief, connected: &Peer, headers: &mut HeaderMap) -> Result<Peer, Unclear> {
+///
+/// # Errors
+/// [`Unclear`] where a believed neighbour says what cannot be understood; the headers are
+/// dropped all the same.
+pub fn resolve(belief: &Belief, connected: &Peer, headers: &mut HeaderMap) -> Result<Peer, Unclear> {
     let peer = if connected.local { Ok(connected.clone()) } else { believe(belief, connected, headers) };
     for name in SPOKEN_FOR {
         headers.remove(name);

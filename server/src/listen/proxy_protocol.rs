@@ -16,19 +16,22 @@ const V2_MAX_REST: usize = 4096;
 
 /// What a header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
+pub struct Header {
     /// The peer's address; nothing if the neighbour speaks for itself or does not know.
-    pub(super) source: Option<IpAddr>,
+    pub source: Option<IpAddr>,
     /// How many bytes the header took.
-    pub(super) length: usize,
+    pub length: usize,
 }
 
 /// The bytes are no header, and no further bytes can make them one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotProxyProtocol;
+pub struct NotProxyProtocol;
 
 /// Reads the header at the beginning of the bytes; nothing if more bytes are needed.
-pub(super) fn parse(bytes: &[u8]) -> Result<Option<Header>, NotProxyProtocol> {
+///
+/// # Errors
+/// [`NotProxyProtocol`] at the first byte that cannot belong to a header.
+pub fn parse(bytes: &[u8]) -> Result<Option<Header>, NotProxyProtocol> {
     if begins(bytes, V2_SIGNATURE) {
         return parse_v2(bytes);
     }

@@ -15,7 +15,7 @@ pub(super) const DONE: &str = "__Host-done";
 const LONGEST: usize = 1_024;
 
 /// The value of a cookie. One that comes twice counts as absent: ours cannot.
-pub(super) fn read(headers: &HeaderMap, name: &str) -> Option<String> {
+pub fn read(headers: &HeaderMap, name: &str) -> Option<String> {
     let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
     let mut values = fields
         .flat_map(|field| field.split(';'))

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::range::Range;
 use crate::door::{DoorRefusal, authenticate};
 use crate::state::State;
 
@@ -33,7 +34,7 @@ fn serve(image: &[u8], headers: &HeaderMap) -> Response {
     let etag = format!("\"{}\"", app::digest_text(image));
     let current = headers.get(header::IF_RANGE).is_none_or(|known| known.as_bytes() == etag.as_bytes());
     let wanted = headers.get(header::RANGE).filter(|_| current).and_then(|range| range.to_str().ok());
-    let mut response = match wanted.map(|range| parse_range(range, image.len())) {
+    let mut response = match wanted.map(|range| Range::parse(range, image.len())) {
         None | Some(Range::Whole) => (StatusCode::OK, image.to_vec()).into_response(),
         Some(Range::Part(from, to)) => {
             let part = image.get(from..=to).unwrap_or_default().to_vec();
@@ -53,51 +54,4 @@ fn serve(image: &[u8], headers: &HeaderMap) -> Response {
         fields.insert(header::ETAG, etag);
     }
     response
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Range {
-    /// No range we understand: the whole is a right answer.
-    Whole,
-    /// Both ends included.
-    Part(usize, usize),
-    Unsatisfiable,
-}
-
-fn parse_range(text: &str, size: usize) -> Range {
-    let Some((from, to)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
-        return Range::Whole;
-    };
-    let last = size.saturating_sub(1);
-    match (from.trim().parse::<usize>(), to.trim().parse::<usize>()) {
-        (Ok(from), _) if from >= size => Range::Unsatisfiable,
-        (Ok(from), Ok(to)) if to >= from => Range::Part(from, to.min(last)),
-        (Ok(from), Err(_)) if to.trim().is_empty() => Range::Part(from, last),
-        (Err(_), Ok(0)) if from.trim().is_empty() => Range::Unsatisfiable,
-        (Err(_), Ok(suffix)) if from.trim().is_empty() => Range::Part(size.saturating_sub(suffix), last),
-        _ => Range::Whole,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_read_as_rfc_9110_says() {
-        for (text, range) in [
-            ("bytes=0-0", Range::Part(0, 0)),
-            ("bytes=5-", Range::Part(5, 9)),
-            ("bytes=5-100", Range::Part(5, 9)),
-            ("bytes=-3", Range::Part(7, 9)),
-            ("bytes=-100", Range::Part(0, 9)),
-            ("bytes=10-", Range::Unsatisfiable),
-            ("bytes=-0", Range::Unsatisfiable),
-            ("bytes=5-3", Range::Whole),
-            ("bytes=0-1,3-4", Range::Whole),
-            ("lines=1-2", Range::Whole),
-        ] {
-            assert_eq!(parse_range(text, 10), range, "{text}");
-        }
-    }
 }
