@@ -52,6 +52,13 @@ fn a_bad_client_or_redirect_uri_is_told_on_a_page_and_never_redirected() {
         assert!(matches!(read(pairs, Some(&app()), ISSUER), Err(AuthorizeRefusal::Page(_))));
     }
     assert!(matches!(read(pairs(&[]), None, ISSUER), Err(AuthorizeRefusal::Page("client_unknown"))));
+    let hosted = Client { redirect_uris: vec!["https://app.example.com/cb".into()], ..app() };
+    for uri in
+        ["https://a.app.example.com/cb", "https://app.example.com.evil.example/cb", "https://app.example.com/cb/a"]
+    {
+        assert!(matches!(asked(&hosted, &[("redirect_uri", uri)]), Err(AuthorizeRefusal::Page(_))), "{uri}");
+    }
+    assert!(asked(&hosted, &[("redirect_uri", "https://app.example.com/cb")]).is_ok());
     let disabled = Client { disabled: true, ..app() };
     assert!(matches!(asked(&disabled, &[]), Err(AuthorizeRefusal::Page("client_unknown"))));
     let plain = asked(&app(), &[("redirect_uri", ""), ("scope", "profile")]).unwrap();

@@ -57,6 +57,25 @@ async fn the_log_is_read_in_pages_as_cloud_events() {
     assert_eq!((&event["specversion"], &event["source"]), (&json!("1.0"), &json!(ISSUER)));
     assert_eq!((&event["type"], &event["time"]), (&json!("product.changed"), &json!("2025-06-15T15:06:40Z")));
     assert_eq!(event["data"]["by"], "local");
+    let names: Vec<&str> = event.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut whole = [
+        "specversion",
+        "id",
+        "source",
+        "type",
+        "subject",
+        "time",
+        "datacontenttype",
+        "sequence",
+        "partitionkey",
+        "data",
+    ];
+    whole.sort_unstable();
+    assert_eq!(names, whole, "CloudEvents 1.0 §3.1: lower case, nothing besides");
+    assert_eq!((&event["datacontenttype"], &event["partitionkey"]), (&json!("application/json"), &event["subject"]));
+    let sequences = [0, 1].map(|at| first["events"][at]["sequence"].as_str().unwrap().to_owned());
+    assert!(sequences[0] < sequences[1] && sequences.iter().all(|text| text.len() == 20), "{sequences:?}");
+    assert_ne!(first["events"][0]["id"], first["events"][1]["id"]);
     let mut models = Vec::new();
     let mut after = String::new();
     loop {

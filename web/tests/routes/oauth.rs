@@ -137,6 +137,13 @@ async fn a_code_is_given_after_sign_in_and_consent_and_traded_once_for_tokens() 
     assert!(!id.contains_key("name") && !id.contains_key("anc"), "claims of scopes stay at UserInfo: {id:?}");
     let header = jws::Unverified::parse(body["id_token"].as_str().unwrap()).unwrap();
     assert_eq!(header.header().alg(), jose::Alg::RS256, "who registers no algorithm gets RS256");
+    let access = claims(&body["access_token"]);
+    assert_eq!(
+        (&access["iss"], &access["client_id"], &access["amr"]),
+        (&json!(ISSUER), &json!("shop"), &json!(["pwd"]))
+    );
+    assert_eq!(access["auth_time"], id["auth_time"], "RFC 9068 §2.2.1");
+    assert!(access["jti"].as_str().is_some_and(|jti| jti.len() >= 16), "{access:?}");
 
     let (status, again) = redeem(&mut browser, code).await;
     assert_eq!((status, &again["error"]), (400, &json!("invalid_grant")));
@@ -303,6 +310,8 @@ async fn form_post_brings_answers_and_errors_in_a_page_that_escapes_them() {
     assert_eq!((page.status, page.to()), (StatusCode::OK, ""));
     assert!(page.field("code").is_some() && page.field("iss").is_some(), "{}", page.body);
     assert!(!page.says("<script>alert"), "{}", page.body);
+    let (status, body) = redeem(&mut browser, &page.field("code").unwrap()).await;
+    assert_eq!((status, claims(&body["id_token"])["aud"].as_str()), (200, Some("shop")), "the code is as good: {body}");
     let refused = asking(&[("response_mode", "form_post"), ("response_type", "token")]);
     let refused = browser.get(&format!("/authorize?{refused}")).await;
     assert_eq!(refused.field("error").as_deref(), Some("unsupported_response_type"));
@@ -368,12 +377,17 @@ async fn userinfo_tells_what_was_granted_by_get_and_post_and_introspection_only_
         post(&mut browser, "/introspect", true, &[("token", token), ("token_type_hint", "refresh_token")]).await;
     assert_eq!((&state["active"], &state["sub"], &state["client_id"]), (&json!(true), &json!(adam.id), &json!("shop")));
     assert!(state.get("anc").is_none());
+    let access = claims(&body["access_token"]);
+    for name in ["scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti"] {
+        assert_eq!(state.get(name), access.get(name), "{name}");
+    }
     let (status, _) = post(&mut browser, "/revoke", false, &[("token", token), ("client_id", "other")]).await;
     assert_eq!(status, 400, "another client's token is left alone");
     let (_, state) = post(&mut browser, "/introspect", true, &[("token", token)]).await;
     assert_eq!(state["active"], true);
     for token in [token, "unknown"] {
-        let (status, _) = post(&mut browser, "/revoke", true, &[("token", token)]).await;
+        let hinted = [("token", token), ("token_type_hint", "refresh_token")];
+        let (status, _) = post(&mut browser, "/revoke", true, &hinted).await;
         assert_eq!(status, 200, "{}", token.len());
     }
     let (_, state) = post(&mut browser, "/introspect", true, &[("token", token)]).await;
@@ -401,7 +415,25 @@ async fn keys_and_metadata_are_whole_and_the_same_in_both_places() {
     for (name, value) in members.iter().filter(|(name, _)| name.ends_with("_endpoint") || *name == "jwks_uri") {
         assert!(value.as_str().unwrap().starts_with("https://"), "{name}");
     }
-    assert!(openid["scopes_supported"].as_array().unwrap().contains(&json!("openid")));
+    let aliases = members["mtls_endpoint_aliases"].as_object().unwrap();
+    assert!(aliases.values().all(|value| value.as_str().unwrap().starts_with("https://")), "{aliases:?}");
+    for (name, needed) in [
+        ("scopes_supported", &["openid", "profile", "email", "offline_access"][..]),
+        ("claims_supported", &["sub", "iss", "auth_time", "name", "email", "email_verified"]),
+        ("code_challenge_methods_supported", &["S256"]),
+        ("response_types_supported", &["code"]),
+    ] {
+        let listed = members[name].as_array().unwrap();
+        assert!(needed.iter().all(|value| listed.contains(&json!(value))), "{name}: {listed:?}");
+    }
+    assert!(members["userinfo_endpoint"].as_str().unwrap().ends_with("/userinfo"));
+    assert_eq!(members["authorization_response_iss_parameter_supported"], true, "RFC 9207 §3");
+    assert_eq!(members["claims_parameter_supported"], false);
+    for language in members["ui_locales_supported"].as_array().unwrap() {
+        let mut parts = language.as_str().unwrap().split('-');
+        let plain = |part: &str| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+        assert!(parts.all(plain), "{language}");
+    }
 }
 
 #[tokio::test]
