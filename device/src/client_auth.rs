@@ -15,6 +15,9 @@ const ASSERTION_LIFE: i64 = 120;
 /// A client and its way to prove itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientAuth {
+    /// Says nothing: what is proved is the key of the token that is shown. For
+    /// the renewal of an asset token, which knows its client itself.
+    KeyAlone,
     /// A public client: it names itself, and the key binding protects it.
     Public {
         /// The `client_id`.
@@ -35,18 +38,15 @@ pub enum ClientAuth {
 }
 
 impl ClientAuth {
-    pub(crate) fn client_id(&self) -> &str {
-        match self {
-            ClientAuth::Public { client_id }
-            | ClientAuth::MutualTls { client_id }
-            | ClientAuth::PrivateKeyJwt { client_id, .. } => client_id,
-        }
-    }
-
     /// Adds the client's parameters. An assertion is new in every request: its
     /// `jti` is used once.
     pub(crate) fn fill(&self, form: &mut Form, given: &Given<'_>) -> Result<(), Failure> {
-        form.add("client_id", self.client_id());
+        match self {
+            ClientAuth::KeyAlone => {}
+            ClientAuth::Public { client_id }
+            | ClientAuth::MutualTls { client_id }
+            | ClientAuth::PrivateKeyJwt { client_id, .. } => form.add("client_id", client_id),
+        }
         if let ClientAuth::PrivateKeyJwt { client_id, issuer } = self {
             let now = given.server_now();
             let claims = json!({

@@ -47,6 +47,11 @@ mod tests;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(doctest)]
+#[cfg(feature = "client")]
+#[doc = include_str!("../../docs/guide/device.md")]
+struct Guide;
+
 pub use actor::{ActorClaims, ActorError};
 pub use address::{Address, AddressError};
 pub use call_home::{CallHome, Called, Hello, Way};
@@ -63,7 +68,7 @@ pub use memory::Memory;
 pub use pairing::{Pairing, Prompt};
 pub use refresh::Refresh;
 pub use refusal::{AnswerError, ErrorCode, Failure, Refused};
-pub use renewal::{Fall, Home, Outcome, Renewal, Renewed, Rung, Why};
+pub use renewal::{BackOff, Fall, Home, Outcome, Renewal, Renewed, Rung, Why};
 pub use secret::Secret;
 pub use switch_on::SwitchOn;
 pub use token::{TokenType, Tokens};

@@ -22,7 +22,8 @@ use crate::pairing::Pairing;
 use crate::refresh::Refresh;
 use crate::refusal::{AnswerError, Failure, Refused};
 use crate::token::Tokens;
-use timing::{BackOff, Schedule};
+pub use timing::BackOff;
+use timing::Schedule;
 
 /// Where and as whom a device renews.
 #[derive(Clone, Debug, PartialEq, Eq)]

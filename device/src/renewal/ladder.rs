@@ -1,6 +1,6 @@
 //! One way after the other, and what each failure means for the next step.
 
-use super::timing::{HOUR, Next};
+use super::timing::{HOUR, Next, unwell};
 use super::{AfterTime, Fall, Outcome, Phase, Renewal, Renewed, Rung, Then, Why};
 use crate::call_home::{CallHome, Called};
 use crate::clock::AskTime;
@@ -267,20 +267,5 @@ impl Renewal {
             Rung::CallHome | Rung::Pairing => Rung::Pairing,
         };
         self.attempt(next, given)
-    }
-}
-
-/// `Some` where a failure says nothing of the device, with the `Retry-After`.
-fn unwell(failure: &Failure) -> Option<Option<u32>> {
-    match failure {
-        Failure::Unreachable => Some(None),
-        Failure::Busy { retry_after, .. } => Some(*retry_after),
-        Failure::Refused(refused) => match refused.code {
-            ErrorCode::RateLimited | ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError => {
-                Some(refused.retry_after)
-            }
-            _ => None,
-        },
-        _ => None,
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::kept::Kept;
 use crate::machine::Given;
+use crate::refusal::{ErrorCode, Failure};
 
 /// The longest sleep at one stretch, in seconds: a clock that was set meanwhile
 /// is seen at its end. Also the longest pause by itself.
@@ -111,13 +112,22 @@ impl Plan {
 }
 
 /// Pauses between tries: twice as long at most each time, up to an hour, by
-/// chance over the whole length.
+/// chance over the whole length. [`Renewal`](crate::Renewal) has one of its own;
+/// this is for whatever else a device tries until it works, such as its first
+/// call home.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct BackOff {
+pub struct BackOff {
     tries: u32,
 }
 
 impl BackOff {
+    /// Seconds to wait after this failure before the same is tried again: at
+    /// least 1, never less than the server's `Retry-After` (a day at most).
+    /// `None` where trying again would change nothing.
+    pub fn after(&mut self, failure: &Failure, given: &Given<'_>) -> Option<u32> {
+        unwell(failure).map(|wanted| self.pause(wanted, given))
+    }
+
     pub(super) fn pause(&mut self, wanted: Option<u32>, given: &Given<'_>) -> u32 {
         self.tries = self.tries.saturating_add(1);
         match wanted {
@@ -134,7 +144,23 @@ impl BackOff {
         }
     }
 
-    pub(super) fn reset(&mut self) {
+    /// It worked: the next failure is the first one.
+    pub fn reset(&mut self) {
         self.tries = 0;
+    }
+}
+
+/// `Some` where a failure says nothing of the device, with the `Retry-After`.
+pub(super) fn unwell(failure: &Failure) -> Option<Option<u32>> {
+    match failure {
+        Failure::Unreachable => Some(None),
+        Failure::Busy { retry_after, .. } => Some(*retry_after),
+        Failure::Refused(refused) => match refused.code {
+            ErrorCode::RateLimited | ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError => {
+                Some(refused.retry_after)
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
