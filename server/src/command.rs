@@ -22,6 +22,7 @@ mod device;
 mod devices;
 mod events;
 mod exit;
+mod fleet;
 mod keys;
 mod local;
 mod manual;
@@ -96,6 +97,8 @@ enum Command {
     /// Act as one device: call home, pair, exchange, prove
     #[command(subcommand)]
     Device(device::Action),
+    /// Rehearse a fleet: many devices with real keys over real TLS
+    Fleet(fleet::Wanted),
     /// Print what a shell needs to complete commands and flags
     Completions(completions::Wanted),
     /// Write the manual pages of every command into a folder
@@ -170,6 +173,7 @@ pub fn run() -> ExitCode {
         Command::Events(action) => events::run(&frame, &action),
         Command::Ca(action) => ca::run(&frame, &action),
         Command::Device(action) => device::run(&frame, &action),
+        Command::Fleet(wanted) => fleet::run(&frame, &wanted),
         Command::Completions(wanted) => completions::run(&frame, &wanted),
         Command::Manual(wanted) => manual::run(&frame, &wanted),
         Command::Version => version::run(&frame),

@@ -4,6 +4,7 @@
 //! told. Does not own: anything that runs in a server of its own; what the story
 //! uses is what everybody has: the listeners, the pages, the SDK, the local socket.
 
+mod alone;
 mod backend;
 mod browser;
 mod ending;
@@ -14,6 +15,7 @@ mod owner;
 mod page;
 mod pairing;
 mod registry;
+pub(crate) mod rehearsal;
 mod service;
 mod shop;
 mod stage;
@@ -25,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::command::{Exit, Failure, Ui};
 use crate::config::Log;
-use stage::Stage;
+use stage::{Begins, Stage};
 use tale::Tale;
 
 /// Lives the story; with `stay` the server goes on until it is told to end.
@@ -33,7 +35,7 @@ use tale::Tale;
 /// # Errors
 /// [`Exit::Failed`] with the cause, if a step fails.
 pub async fn run(ui: Ui, log: Log, stay: bool) -> Result<(), Failure> {
-    let (stage, standing) = stage::set(log).await?;
+    let (stage, standing) = stage::set(log, Begins::Yesterday).await?;
     let story = tokio::task::spawn_blocking(move || {
         let offers = story::live(&stage, &Tale::begin(ui))?;
         Ok::<_, Failure>((stage, offers))

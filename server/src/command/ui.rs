@@ -91,6 +91,13 @@ impl Ui {
         }
     }
 
+    /// A line about work that goes on, on standard error; nothing without a terminal.
+    pub fn live(&self, text: &str) {
+        if self.progress {
+            err(text);
+        }
+    }
+
     /// A bar for work of so many parts, on standard error; invisible without a terminal.
     pub fn progress(&self, parts: u64, text: &str) -> Progress {
         let target = if self.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };

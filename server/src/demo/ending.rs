@@ -1,9 +1,10 @@
 //! The end: the owner removes the speaker, and from then on every door knows.
 
 use ::device::client::ClientError;
-use ::device::{JwtBearer, Secret};
+use ::device::{JwtBearer, Outcome, Secret};
 use serde_json::{Value, json};
 
+use super::alone;
 use super::home::{self, SwitchedOn};
 use super::owner::Owner;
 use super::pairing::{self, Paired, own_client};
@@ -38,11 +39,15 @@ pub(super) fn aftermath(
     let mut trade = JwtBearer::new(paired.endpoints.token.clone(), auth, (*asset).clone(), None, true);
     let traded = word_of(on.client.run(&mut trade, &mut |_| {}))?;
     sure(traded == "invalid_grant", "the asset token was still traded")?;
+    let renewed = alone::renew(stage, on, paired, asset)?;
+    sure(renewed.outcome == Outcome::NeedsOwner, "the asset token was still renewed")?;
     let called = home::call(stage, &mut on.client, &on.speaker)?;
     sure(called.asset_id.is_none() && called.state == "enrolled", "the speaker still has an owner")?;
-    let line = "Its tokens are dead; it may call home, and has no owner".to_owned();
+    let renewal: Vec<String> = renewed.falls.iter().map(ToString::to_string).collect();
+    let line = "Its tokens are dead, none is renewed; it may call home, unowned".to_owned();
     let facts = json!({
         "introspection": { "active": false }, "refresh": refresh, "jwt_bearer": traded,
+        "renewal": renewal,
         "state": called.state, "next": called.next,
     });
     Ok(Told { line, facts, yields: () })

@@ -62,6 +62,12 @@ pub(super) fn client_credentials(http: &Http, issuer: &str, login: &ClientLogin,
 }
 
 impl Registry {
+    /// Gets a new token in the place of one that ran out.
+    pub(super) fn sign_in_again(&mut self) -> Lived<()> {
+        self.token = client_credentials(&self.http, &self.issuer, &self.login, SCOPES)?;
+        Ok(())
+    }
+
     /// Asks the REST API, and insists on the status.
     pub(super) fn ask(&self, method: &str, path: &str, body: Option<&Value>, status: u16) -> Lived<Value> {
         let (url, bearer) = (format!("{}{path}", self.issuer), format!("Bearer {}", self.token));
@@ -92,7 +98,7 @@ impl Registry {
 }
 
 /// Tells the registry the model and which factory to believe.
-pub(super) fn describe(registry: &Registry, factory: &Factory, backend: &str) -> Lived<Told<()>> {
+pub(super) fn describe(registry: &Registry, root: &str, backend: &str) -> Lived<Told<()>> {
     let product = json!({
         "model": MODEL,
         "name": "Speaker",
@@ -106,7 +112,7 @@ pub(super) fn describe(registry: &Registry, factory: &Factory, backend: &str) ->
         "firmware_version": "1.4.2",
     });
     registry.ask("POST", "/products", Some(&product), 201)?;
-    let anchor = json!({ "certificate": factory.root, "product": MODEL, "name": "Demo Speakers Root" });
+    let anchor = json!({ "certificate": root, "product": MODEL, "name": "Demo Speakers Root" });
     registry.ask("POST", "/device-cas", Some(&anchor), 201)?;
     let line = format!("The registry knows the model {MODEL} and its factory");
     Ok(Told { line, facts: json!({ "product": product }), yields: () })
@@ -134,7 +140,7 @@ pub(super) fn import(registry: &Registry, factory: &Factory) -> Lived<Told<Vec<S
 }
 
 impl Registry {
-    fn import(&self, source: &str, list: &[u8]) -> Lived<Value> {
+    pub(super) fn import(&self, source: &str, list: &[u8]) -> Lived<Value> {
         let url = format!("{}/imports?source={source}", self.issuer);
         let bearer = format!("Bearer {}", self.token);
         let headers = [("authorization", bearer.as_str()), ("content-type", "text/csv")];

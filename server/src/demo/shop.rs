@@ -1,6 +1,8 @@
 //! The maker's app on Adam's phone: a public client with a key of its own, whose
 //! tokens are bound to that key (RFC 9449).
 
+use std::path::PathBuf;
+
 use ::device::client::{Client as Sdk, Tls};
 use ::device::file::FileKey;
 use ::device::{Actor, ActorClaims, ClientAuth, Discovery, Endpoints, Exchange, Secret};
@@ -31,9 +33,14 @@ const SCOPE: &str = "openid profile email device:register";
 pub(super) struct App {
     pub(super) sdk: Sdk,
     pub(super) endpoints: Endpoints,
-    access_token: Secret,
+    pub(super) access_token: Secret,
     /// Who it acts for.
     pub(super) user: String,
+}
+
+/// Where the app keeps its key.
+pub(super) fn key_file(stage: &Stage) -> PathBuf {
+    stage.folder().join("app.key")
 }
 
 /// Registers the app with the maker's system.
@@ -72,8 +79,7 @@ pub(super) fn web_client(registry: &Registry, stage: &Stage) -> Lived<ClientLogi
 /// bound to the app's key, a checked ID token, and the person's name.
 pub(super) fn sign_in(stage: &Stage, registry: &Registry, owner: &Owner) -> Lived<Told<App>> {
     describe(registry, stage)?;
-    let key = stage.folder().join("app.key");
-    let own = FileKey::open_or_create(&key, Alg::ES256)?;
+    let own = FileKey::open_or_create(&key_file(stage), Alg::ES256)?;
     let mut sdk = Sdk::new(&Tls { roots: stage.ca.clone(), identity: None }, Box::new(own))?;
     let endpoints = sdk.run(&mut Discovery::new(&stage.issuer)?, &mut |_| {})?;
     let [state, nonce, verifier] = [(); 3].map(|()| jose::base64url::encode(port::random::<32>(&SystemEntropy)));

@@ -9,9 +9,14 @@ use std::time::Duration;
 
 use authority::Clock;
 use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use http::Method;
 use serde_json::Value;
 use tempfile::TempDir;
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,9 +28,13 @@ use crate::config::{BaseUrl, Belief, Config, Log};
 use crate::data::DataFolder;
 use crate::listen::{self, Door, Drain, Socket};
 use crate::port::{SystemEntropy, WallClock};
-use crate::serve::{Bound, Running};
+use crate::serve::{Bound, Doors, Running};
 use crate::tls::{self, Asks};
 use crate::wiring;
+
+/// RFC 9110 §5.6.7.
+const HTTP_DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// A server that runs, and everything around it.
 pub(super) struct Stage {
@@ -41,11 +50,24 @@ pub(super) struct Stage {
     /// The server's data folder, and that of its mails.
     pub(super) data: PathBuf,
     pub(super) mail: PathBuf,
-    /// The server's clock.
-    pub(super) clock: Arc<dyn Clock>,
+    /// The server's clock, which may be moved.
+    pub(super) clock: Arc<WallClock>,
     local: Admin,
     handle: Handle,
     folder: PathBuf,
+}
+
+/// How long before the present the story of the demo begins, seconds: an asset token lives a day,
+/// and the story shows its end and its renewal.
+const EARLIER: i64 = 25 * 3600;
+
+/// When a stage begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// So that [`Stage::catch_up`] brings it to the present.
+    Yesterday,
+    /// Now.
+    Now,
 }
 
 /// What keeps the stage standing.
@@ -60,7 +82,7 @@ pub(super) struct Standing {
 ///
 /// # Errors
 /// [`Failure`] of the server's start.
-pub(super) async fn set(log: Log) -> Result<(Stage, Standing), Failure> {
+pub(super) async fn set(log: Log, begins: Begins) -> Result<(Stage, Standing), Failure> {
     let failed = |error: std::io::Error| Failure::new(Exit::Store, error);
     let folder = tempfile::Builder::new().prefix("keyfob-demo-").tempdir().map_err(failed)?;
     let mut config = Config::parse("", folder.path()).map_err(|mistakes| Failure::configuration(&mistakes))?;
@@ -71,14 +93,21 @@ pub(super) async fn set(log: Log) -> Result<(Stage, Standing), Failure> {
     let data = DataFolder::open(&config.data.folder).map_err(|error| Failure::new(Exit::Store, error))?;
     let lock = data.lock().map_err(|error| Failure::new(Exit::Store, error))?;
     let master_key = data.master_key(&lock, &SystemEntropy).map_err(|error| Failure::new(Exit::Store, error))?;
-    let clock: Arc<dyn Clock> = Arc::new(WallClock::new());
+    let moved = Arc::new(WallClock::new());
+    if begins == Begins::Yesterday {
+        moved.shift(-EARLIER);
+    }
+    let clock: Arc<dyn Clock> = Arc::clone(&moved) as _;
     let bound = Bound::bind(&config, &data, lock).await?;
     config.issuer.url = BaseUrl::local(bound.addresses().people.port());
     config.issuer.devices_url = BaseUrl::local(bound.addresses().devices.port());
     let drain = Drain::new();
     let app = wiring::open_app(&config, &data, &master_key, &clock).await?;
     wiring::keep_beating(&app, &drain);
-    let running = bound.open(&config, &data, &clock, wiring::doors_of(&app, &data), drain)?;
+    let doors = wiring::doors_of(&app, &data);
+    let dated = |router| dated(router, &moved);
+    let doors = Doors { people: dated(doors.people), devices: dated(doors.devices), local: doors.local };
+    let running = bound.open(&config, &data, &clock, doors, drain)?;
     running.readiness().set(true);
 
     let ca_file = running.identity().authority_file().map(Path::to_owned);
@@ -96,12 +125,25 @@ pub(super) async fn set(log: Log) -> Result<(Stage, Standing), Failure> {
         ca_file,
         data: data.path().to_owned(),
         mail: data.mail(),
-        clock,
+        clock: moved,
         local,
         handle: Handle::current(),
         folder: folder.path().to_owned(),
     };
     Ok((stage, Standing { running, backend, _folder: folder }))
+}
+
+/// Dates answers by the clock that was moved; otherwise it would be the system's, and devices that
+/// set their own by it would be wrong by a day.
+fn dated(router: Router, clock: &Arc<WallClock>) -> Router {
+    let clock = Arc::clone(clock);
+    router.layer(axum::middleware::map_response(move |mut response: Response| {
+        let date = OffsetDateTime::from_unix_timestamp(clock.now()).ok().and_then(|now| now.format(HTTP_DATE).ok());
+        if let Some(date) = date.and_then(|date| HeaderValue::from_str(&date).ok()) {
+            response.headers_mut().insert(header::DATE, date);
+        }
+        std::future::ready(response)
+    }))
 }
 
 async fn open_backend(
@@ -134,6 +176,11 @@ async fn open_backend(
 }
 
 impl Stage {
+    /// Brings the clock of a stage that began yesterday to the present.
+    pub(super) fn catch_up(&self) {
+        self.clock.shift(EARLIER);
+    }
+
     /// Now, by the server's clock.
     pub(super) fn now(&self) -> i64 {
         self.clock.now()

@@ -10,14 +10,14 @@ use super::service::Service;
 use super::stage::Stage;
 use super::tale::{Tale, Told};
 use super::trouble::{Lived, Present};
-use super::{ending, factory, home, owner, pairing, registry, service, shop};
+use super::{alone, ending, factory, home, owner, pairing, registry, service, shop};
 use crate::command::Failure;
 
 /// Lives the story; what a stage that stays has to offer comes back.
 pub(super) fn live(stage: &Stage, tale: &Tale) -> Result<Value, Failure> {
     let factory = tale.step("factory", || factory::make(stage.folder(), stage.now()))?;
-    let registry = tale.step("registry", || registry::open(stage))?;
-    tale.step("product", || registry::describe(&registry, &factory, &stage.backend))?;
+    let mut registry = tale.step("registry", || registry::open(stage))?;
+    tale.step("product", || registry::describe(&registry, &factory.root, &stage.backend))?;
     let dids = tale.step("import", || registry::import(&registry, &factory))?;
     let mut on = tale.step("call_home", || home::first_contact(stage, factory.speaker(0)?))?;
 
@@ -28,6 +28,7 @@ pub(super) fn live(stage: &Stage, tale: &Tale) -> Result<Value, Failure> {
     let mut app = tale.step("app", || shop::sign_in(stage, &registry, &adam))?;
     let asset = tale.step("asset_token", || shop::register(stage, &mut app, &mut on, &paired.asset))?;
     tale.step("backend", || service::send_data(stage, &mut on, &asset))?;
+    let asset = tale.step("renewal", || alone::next_day(stage, &mut on, &mut paired, &mut registry, &asset))?;
     let access = tale.step("jwt_bearer", || service::trade(stage, &mut on, &paired, &asset))?;
     let service = tale.step("introspection", || service::introspect(stage, &registry, &asset))?;
     tale.step("stolen", || service::steal(stage, &mut on, &paired, &asset))?;

@@ -50,6 +50,7 @@ fn a_smart_speaker_lives_its_whole_life_and_no_log_line_gives_it_away() {
         "app",
         "asset_token",
         "backend",
+        "renewal",
         "jwt_bearer",
         "introspection",
         "stolen",
@@ -68,6 +69,17 @@ fn a_smart_speaker_lives_its_whole_life_and_no_log_line_gives_it_away() {
     assert_eq!(asset["did"], step("call_home")["did"]);
     assert_eq!(asset["asset_id"], step("pair")["asset_id"]);
     assert_eq!(step("refused")["refresh"], "invalid_grant");
+    // A day later, by its key alone: the same title, bound to the same key, for longer.
+    let renewed = &step("renewal")["asset_token"]["payload"];
+    for same in ["asset_id", "did", "sub", "cnf", "scope"] {
+        assert_eq!(renewed[same], asset[same], "{same}");
+    }
+    assert!(renewed["iat"].as_i64().unwrap() > asset["exp"].as_i64().unwrap(), "the first one had run out");
+    assert_ne!(renewed["jti"], asset["jti"]);
+    let falls = step("refused")["renewal"].as_array().unwrap();
+    let [by_key, by_call] = &falls[..] else { panic!("{falls:?}") };
+    assert!(by_key.as_str().unwrap().starts_with("renewal by key: invalid_"), "{by_key}");
+    assert_eq!(by_call, "call home: nobody owns this device");
 
     assert!(log.lines().count() > 50, "the log tells what happens");
     let ready = step("ready").as_object().unwrap();

@@ -13,6 +13,8 @@ mod device;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod floods;
 #[cfg(test)]
 mod frames;
