@@ -14,7 +14,7 @@ use super::world::NOW;
 use crate::vault::{Flash, KeyMaterial, NextKey, Slot, State, Vault, VaultError};
 use crate::{Kept, Secret, TokenType, Tokens};
 
-const CAPACITY: usize = 4096;
+const CAPACITY: usize = 1536;
 
 /// What a program asked of the medium, one byte at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -350,7 +350,7 @@ fn whatever_was_cut_is_done_by_doing_it_again() {
     for (at, op) in asked.iter().enumerate() {
         // The erase at the end begins from two states, so the deeds before it.
         let before = promised.iter().rposition(|(after, _)| *after <= at).unwrap();
-        if at % 7 == 0 && before < LIFE.len() {
+        if at % 31 == 0 && before < LIFE.len() {
             for fate in fates(at) {
                 let mut image = medium.durable.clone();
                 fate.survivors(&medium.pending).into_iter().for_each(|op| image.apply(op));
