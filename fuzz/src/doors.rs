@@ -7,6 +7,7 @@ use std::path::Path;
 use authority::Peer;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use server::config::{Belief, Config, Network};
+use server::listen::framing::Framing;
 use server::listen::neighbour::resolve;
 use server::listen::proxy_protocol::parse as parse_proxy;
 use web::browser::{ReturnTo, cookie as cookies};
@@ -101,6 +102,18 @@ pub fn forwarded(data: &[u8]) {
     let peer = resolve(&belief, &stranger, &mut headers).expect("a stranger's words are not read");
     assert_eq!(peer.address, stranger.address);
     assert!(headers.is_empty());
+}
+
+/// However the bytes of a connection are cut, the first that could be read in
+/// two ways is the same.
+pub fn http_framing(data: &[u8]) {
+    let whole = Framing::default().scan(data).err().map(|found| found.at);
+    for cut in [1, 2, 7, 61] {
+        let mut framing = Framing::default();
+        let mut pieces = data.chunks(cut).enumerate();
+        let found = pieces.find_map(|(index, piece)| framing.scan(piece).err().map(|found| index * cut + found.at));
+        assert_eq!(found, whole);
+    }
 }
 
 /// A header takes no more bytes than there are, and what was asked for more of

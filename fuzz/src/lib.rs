@@ -36,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("filter", registry::filter),
     ("form", oauth::form),
     ("forwarded", doors::forwarded),
+    ("http_framing", doors::http_framing),
     ("http_uri", tokens::http_uri),
     ("import", registry::import),
     ("json", tokens::json),

@@ -9,7 +9,7 @@ mod activity;
 mod admission;
 mod connection;
 mod drain;
-mod framing;
+pub mod framing;
 pub mod neighbour;
 pub mod proxy_protocol;
 mod request;

@@ -16,7 +16,7 @@ const CONTENT_LENGTH: &[u8] = b"content-length";
 
 /// Where in the stream of messages the next byte stands.
 #[derive(Debug, Default)]
-pub(super) struct Framing {
+pub struct Framing {
     place: Place,
     /// The end of the request line, to know its version.
     version: u64,
@@ -74,14 +74,17 @@ enum Place {
 
 /// Another reader might see another message here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ambiguous {
+pub struct Ambiguous {
     /// Which byte of those scanned.
-    pub(super) at: usize,
+    pub at: usize,
 }
 
 impl Framing {
     /// Goes over the next bytes that came in.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<(), Ambiguous> {
+    ///
+    /// # Errors
+    /// [`Ambiguous`] names the first byte that another reader might read otherwise.
+    pub fn scan(&mut self, bytes: &[u8]) -> Result<(), Ambiguous> {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             at += match &mut self.place {
