@@ -7,17 +7,17 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 /// Starts `keyfob serve` with a data folder under `folder`. `log` is how much it tells; `believes` are
-/// settings of both TLS listeners.
-export async function startServer(folder, { log: level = 'info', believes = '' } = {}) {
+/// settings of both TLS listeners, `more` whole sections.
+export async function startServer(folder, { log: level = 'info', believes = '', more = '' } = {}) {
   const [people, devices, health] = await freePorts(3);
   const [issuer, devicesUrl] = [people, devices].map((port) => `https://localhost:${port}`);
-  const address = (name, port, more = '') => `[listeners.${name}]\naddress = "127.0.0.1:${port}"\n${more}\n`;
+  const address = (name, port, own = '') => `[listeners.${name}]\naddress = "127.0.0.1:${port}"\n${own}\n`;
   const config = join(folder, 'keyfob.toml');
   writeFileSync(
     config,
     `[issuer]\nurl = "${issuer}"\ndevices_url = "${devicesUrl}"\n` +
       address('people', people, believes) + address('devices', devices, believes) + address('health', health) +
-      `[log]\nlevel = "${level}"\n`,
+      `[log]\nlevel = "${level}"\n${more}`,
   );
   const data = join(folder, 'data');
   const log = join(folder, 'log');

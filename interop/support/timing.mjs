@@ -45,8 +45,9 @@ class Clocked {
 }
 
 /// The classes: what two kinds of trying must not be told apart by their time. Each gives one try of
-/// either kind; `between` is done before a pair, unmeasured. The server must believe
-/// `X-Forwarded-For` from here: brakes count by address.
+/// either kind; `between` is done before a pair, unmeasured. `guessable` are those whose names somebody
+/// can guess: addresses of people, serial numbers. The server must believe `X-Forwarded-For` from here:
+/// brakes count by address.
 export async function timingClasses(server, registry, visitorOf) {
   return [
     await passwords(server, visitorOf),
@@ -71,6 +72,7 @@ async function passwords(server, visitorOf) {
   return {
     name: 'sign_in',
     says: 'unknown person, wrong password',
+    guessable: true,
     status: 422,
     async between(clock) {
       // The right one loosens the brake of the account.
@@ -184,6 +186,7 @@ async function registrations(server, registry, visitorOf) {
   return {
     name: 'registration',
     says: 'unknown device, a device of the registry by a wrong key',
+    guessable: true,
     status: 400,
     unknown: (clock) => exchange(clock, `R-${randomInt(2, 1_000_000)}`),
     known: (clock) => exchange(clock, 'R-1'),
