@@ -13,6 +13,7 @@ use crate::mailer::Mailer;
 use crate::pairing_brake::PairingBrake;
 use crate::password::Passwords;
 use crate::people::People;
+use crate::pulse::{Pulse, Steady};
 
 /// What an operator sets for the tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,13 +60,14 @@ pub struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) authority: Arc<Authority>,
     pub(crate) keys: KeyRing,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<Steady>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) passwords: Passwords,
     pub(crate) people: People,
     pub(crate) audit: Audit,
     pub(crate) pairing_brake: PairingBrake,
+    pub(crate) pulse: Pulse,
 }
 
 /// What the world gives an application.

@@ -213,6 +213,7 @@ impl App {
         };
         let kind = TokenKind::Access;
         let unsigned = Unsigned { kind, typ: kind.typ(), alg: Alg::ES256, opaque: false, claims };
+        self.in_time()?;
         let access_token = self.keys.sign(&unsigned, now, draw.bytes())?;
         let token_type = if by_key { "DPoP" } else { "Bearer" };
         Ok(CallHomeReply { called, access_token, token_type, expires_in: exp - now, scope, now })

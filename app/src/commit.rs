@@ -25,6 +25,9 @@ impl App {
             }
             match self.store.commit(commit).await {
                 Ok(committed) => {
+                    if let Some(raised) = committed.raised.first() {
+                        self.clock.learn(raised.at);
+                    }
                     self.authority.raise(committed.raised.into_iter().map(index_raise));
                     return Ok(reply);
                 }

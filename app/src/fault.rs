@@ -21,7 +21,9 @@ pub enum Fault {
 impl Fault {
     /// Whether the same request may work later.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Unavailable(_)) | Self::Contended | Self::Busy(_))
+        // A disk that is full now may have room later.
+        let store = matches!(self, Self::Store(StoreError::Unavailable(_) | StoreError::CannotWrite(_)));
+        store || matches!(self, Self::Contended | Self::Busy(_))
     }
 }
 

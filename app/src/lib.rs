@@ -25,6 +25,7 @@ mod pairing_brake;
 pub mod passkey;
 pub mod password;
 pub mod people;
+mod pulse;
 pub mod registry;
 mod restore;
 mod revocation;

@@ -22,7 +22,7 @@ pub use passkeys::CeremonyAnswer;
 pub use password::{PasswordFlaw, judge_password};
 pub use security::SecurityView;
 pub use sign_up::{LinkView, NewUser, SignUpForm};
-pub use things::{AccessView, AppKind, HolderView, MemberView, PeopleView, Removed, ThingView};
+pub use things::{AccessView, AppKind, HolderView, MemberView, PeopleView, Removed, ThingView, WaitingView};
 
 use authority::Entropy;
 use identity::ProblemCode;

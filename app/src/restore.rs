@@ -4,7 +4,7 @@
 //! Owns reading journals and the order of the steps. What a journal means for a
 //! record is `store::Replay`'s.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,7 +48,8 @@ impl std::error::Error for JournalError {}
 /// What journals say, read one after the other.
 #[derive(Debug, Default)]
 pub struct Journals {
-    entries: HashMap<String, Entry>,
+    /// As they were read: those of one node in the order in which they were written.
+    entries: Vec<(String, Entry)>,
     void: HashSet<String>,
 }
 
@@ -71,15 +72,16 @@ impl Journals {
                 Line::Entry(_, entry) if entry.generation != generation => {
                     return Err(JournalError::OtherStore(entry.generation));
                 }
-                Line::Entry(name, entry) => drop(self.entries.insert(name, entry)),
+                Line::Entry(name, entry) => self.entries.push((name, entry)),
             }
         }
     }
 
     /// Those that were not voided: one without an outcome counts as done.
     fn entries(self) -> impl Iterator<Item = Entry> {
-        let void = self.void;
-        self.entries.into_iter().filter(move |(name, _)| !void.contains(name)).map(|(_, entry)| entry)
+        let (void, mut entries) = (self.void, self.entries);
+        entries.sort_by_key(|(_, entry)| entry.at);
+        entries.into_iter().filter(move |(name, _)| !void.contains(name)).map(|(_, entry)| entry)
     }
 }
 

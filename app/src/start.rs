@@ -16,6 +16,7 @@ use crate::keys::ensure_secret;
 use crate::pairing_brake::PairingBrake;
 use crate::password::Passwords;
 use crate::people::People;
+use crate::pulse::{Pulse, Steady};
 
 /// How many proofs and tokens are remembered: some 100 bytes and 1.5 kB each.
 const PROOF_ROOM: usize = 1 << 20;
@@ -28,6 +29,7 @@ impl App {
     /// [`Fault`] when the store fails or its keys do not open under this master key.
     pub async fn start(settings: Settings, master: &MasterKey, ports: Ports) -> Result<Self, Fault> {
         let Ports { store, clock, entropy, mailer } = ports;
+        let clock = Arc::new(Steady::new(clock));
         let secret = ensure_secret(&*store, master, &Draw::new(&*clock, &*entropy)).await?;
         let keys = KeyRing::new(master, &secret)?;
         let (head, raises) = store.load_raises().await?;
@@ -38,6 +40,7 @@ impl App {
             generation: head.generation.clone(),
             max_token_life: settings.max_token_life,
         };
+        clock.learn(head.time);
         let index = AnchorIndex::new(head.generation, head.horizon, raises.into_iter().map(index_raise));
         let mut secret = [0; 32];
         entropy.fill(&mut secret);
@@ -65,6 +68,7 @@ impl App {
             people,
             audit,
             pairing_brake,
+            pulse: Pulse::default(),
         };
         app.keep_keys().await?;
         match app.reload_keys().await? {
@@ -81,6 +85,8 @@ impl App {
     pub async fn beat(&self) -> Result<(), Fault> {
         let head = self.store.prune(self.now()).await?;
         self.authority.learn_head(head.horizon, head.time);
+        self.clock.learn(head.time);
+        self.watch_clock().await?;
         if let Err(fault) = self.keep_keys().await {
             // Tokens go on to be signed with what there is.
             tracing::error!(cause = %fault, "keys_not_made");

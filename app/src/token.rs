@@ -190,6 +190,7 @@ impl App {
         refresh: Option<&Secret<String>>,
         draw: &Draw<'_>,
     ) -> Result<TokenAnswer, Fault> {
+        self.in_time()?;
         let access_token = self.keys.sign(&reply.access, draw.now(), draw.bytes())?;
         let id_token = reply.id_token.map(|token| self.keys.sign(&token, draw.now(), draw.bytes())).transpose()?;
         let refresh_token = reply.refresh.and_then(|handed| handed.repeated.or_else(|| refresh.cloned()));

@@ -20,6 +20,7 @@ pub mod passkey;
 pub mod password;
 pub mod person;
 pub mod recovery;
+pub mod resume_bond;
 pub mod session;
 pub mod sign_in;
 pub mod sign_up;

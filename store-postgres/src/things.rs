@@ -147,7 +147,9 @@ impl Snapshot {
             .await?;
         let members: Vec<Fact<Bond>> =
             self.bonds_on_any(&id_list(accounts.iter().map(|account| account.id.as_str()))).await?;
-        let bonds: Vec<Fact<Bond>> = self.bonds_on_any(&id_list(assets.iter().map(|asset| asset.id.as_str()))).await?;
+        let on = id_list(assets.iter().map(|asset| asset.id.as_str()));
+        let open = format!("body ->> 'state' <> 'ended' AND {TARGET} = ANY($1) ORDER BY id LIMIT $2");
+        let bonds: Vec<Fact<Bond>> = self.all(&open, &[&on, &ROWS]).await?;
         let people: Vec<Fact<User>> =
             self.by_ids(&id_list(members.iter().chain(&bonds).filter_map(|bond| person(bond)))).await?;
         let families = self.families_on(&assets).await?;

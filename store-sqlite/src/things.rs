@@ -145,7 +145,10 @@ impl Snapshot<'_> {
             params![id_list(ids), THINGS],
         )?;
         let members: Vec<Fact<Bond>> = self.bonds_on_any(accounts.iter().map(|account| account.id.as_str()))?;
-        let bonds: Vec<Fact<Bond>> = self.bonds_on_any(assets.iter().map(|asset| asset.id.as_str()))?;
+        let bonds: Vec<Fact<Bond>> = self.all(
+            "state <> 'ended' AND target IN (SELECT value FROM json_each(?1)) ORDER BY id LIMIT ?2",
+            params![id_list(assets.iter().map(|asset| asset.id.as_str())), ROWS],
+        )?;
         let people: Vec<Fact<User>> = self.by_ids(members.iter().chain(&bonds).filter_map(|bond| person(bond)))?;
         let families = self.families_on(&assets)?;
         let clients = self.clients_of(&families, &[])?;

@@ -39,7 +39,7 @@ pub struct ThingFacts {
     pub device: Fact<Device>,
     /// Its model.
     pub product: Fact<Product>,
-    /// Live bonds on the title.
+    /// Bonds on the title that have not ended, suspended ones too.
     pub bonds: Vec<Fact<Bond>>,
     /// Families that act on it.
     pub families: Vec<Fact<TokenFamily>>,

@@ -2,8 +2,8 @@
 //! of the backup in, items to keep out, whatever store they came from.
 //!
 //! Records go by their version and anchors by their epoch, so the order in which
-//! journals are read does not matter, and what the backup knows already changes
-//! nothing.
+//! nodes' journals are read does not matter, and what the backup knows already
+//! changes nothing. Entries come in the order of their times.
 
 use std::collections::{HashMap, HashSet};
 
@@ -80,7 +80,8 @@ impl Replay {
             }
             for change in entry.changed {
                 let key = RecordKey { kind: change.kind, id: change.id.clone() };
-                if changed.get(&key).is_none_or(|known| known.version < change.version) {
+                // Of two with one version the earlier was cut off by a crash and made again.
+                if changed.get(&key).is_none_or(|known| known.version <= change.version) {
                     changed.insert(key, change);
                 }
             }

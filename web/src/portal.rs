@@ -41,6 +41,7 @@ pub fn routes() -> Router<State> {
         .route(path::MY_THING, get(my::thing))
         .route(path::MY_THING_REMOVE, get(my::ask_remove).post(my::remove))
         .route(path::MY_BOND_END, get(my::ask_end).post(my::end))
+        .route(path::MY_BOND_CONFIRM, post(my::confirm))
         .route(path::MY_PEOPLE, get(my::people))
         .route(path::MY_SECURITY, get(security::page))
         .route(path::MY_PASSWORD, get(security::password).post(security::set_password))

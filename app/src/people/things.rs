@@ -4,9 +4,9 @@
 
 use identity::ProblemCode;
 use identity::account::AccountKind;
-use identity::bond::{BondRole, Holder, Target};
+use identity::bond::{BondRole, BondState, Holder, Target};
 use identity::rule::actor::Actor;
-use identity::rule::end_bond;
+use identity::rule::{end_bond, resume_bond};
 use identity::{
     Account, Asset, AssetId, Bond, BondId, Device, DeviceId, DeviceSession, Fact, FamilyId, Product, Record, Refusal,
     User, UserId,
@@ -39,6 +39,20 @@ pub struct ThingView {
     pub last_seen: Option<i64>,
     /// Whether the person may remove it.
     pub removable: bool,
+    /// Who waits until the person confirms them.
+    pub waiting: Vec<WaitingView>,
+}
+
+/// A bond that holds again once an owner says so.
+pub struct WaitingView {
+    /// Id of the bond.
+    pub id: String,
+    /// Who.
+    pub holder: HolderView,
+    /// What the holder is to the thing.
+    pub role: BondRole,
+    /// Since when, seconds.
+    pub since: i64,
 }
 
 /// Somebody or something with rights on a thing.
@@ -225,6 +239,31 @@ impl App {
         Ok(decided.await?.map(kind))
     }
 
+    /// Lets a suspended bond on a thing hold again; the name of its holder comes back.
+    ///
+    /// # Errors
+    /// [`Fault`]; the inner refusal is `not_found`.
+    pub async fn confirm_access(
+        &self,
+        viewer: &Viewer,
+        asset: &AssetId,
+        bond: &BondId,
+    ) -> Result<Result<String, Refused>, Fault> {
+        let now = self.now();
+        let facts = self.store.load_things(viewer.user.id.clone()).await?;
+        let name = Eye::on(&viewer.user.id, &facts, asset, now).and_then(|eye| {
+            let waiting = eye.waiting().into_iter().find(|one| one.id == bond.as_str())?;
+            Some(waiting.holder.name().to_owned())
+        });
+        let Some(name) = name else { return Ok(Err(nothing_of_theirs())) };
+        let actor = &Actor::Person(viewer.user.id.clone());
+        let decided = self.decide(|| async move {
+            let facts = self.store.load_bond(bond.clone()).await?;
+            Ok(Commit::of(resume_bond::decide(actor, &facts, now), now))
+        });
+        Ok(decided.await?.map(|_| name))
+    }
+
     /// Removes a thing from its account: the bonds of all its owners end, and
     /// the title closes with the last.
     ///
@@ -323,10 +362,22 @@ impl<'a> Eye<'a> {
             others: self.others(),
             last_seen: None,
             removable: self.owns && self.owners().next().is_some(),
+            waiting: self.waiting(),
             asset: asset.record.clone(),
             device: device.record.clone(),
             product: product.record.clone(),
         })
+    }
+
+    fn waiting(&self) -> Vec<WaitingView> {
+        let waits = |bond: &&Fact<Bond>| self.owns && bond.state == BondState::Suspended;
+        let waiting = self.thing.bonds.iter().filter(waits).map(|bond| WaitingView {
+            id: bond.id.to_string(),
+            holder: self.holder(&bond.holder),
+            role: bond.role,
+            since: bond.created_at,
+        });
+        waiting.collect()
     }
 
     fn bond(&self, bond: &Bond) -> AccessView {

@@ -19,6 +19,8 @@ mod floods;
 #[cfg(test)]
 mod frames;
 #[cfg(test)]
+mod full;
+#[cfg(test)]
 mod handshakes;
 #[cfg(test)]
 mod keys;

@@ -220,6 +220,11 @@ pub async fn a_persons_things_are_their_households_and_what_was_lent_to_them(sto
     assert_eq!((thing.asset.id.as_str(), thing.device.id.as_str()), ("ast_1", "dev_1"));
     assert_eq!(thing.product.id.as_str(), "prd_spk");
     assert_eq!(ids(&thing.bonds), ["bnd_b1", "bnd_b2"]);
+    let waiting = Bond { state: BondState::Suspended, ..bond("b8", "eve", "ast_1", BondRole::CoOwner) };
+    keep(&*store, [new(waiting)]).await;
+    let again = store.load_things("u_adam".parse().unwrap()).await.unwrap();
+    let of = again.things.iter().find(|thing| thing.asset.id.as_str() == "ast_1").unwrap();
+    assert_eq!(ids(&of.bonds), ["bnd_b1", "bnd_b2", "bnd_b8"], "what waits for its owner is shown");
     assert_eq!((ids(&thing.people), ids(&thing.families)), (vec!["u_adam", "u_neighbour"], vec!["fam_1"]));
     assert_eq!(ids(&adam.clients), ["app"]);
     let neighbour = store.load_things("u_neighbour".parse().unwrap()).await.unwrap();

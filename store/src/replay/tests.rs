@@ -128,3 +128,12 @@ fn suspended_bonds_wait_and_somebody_stays_who_can_say_yes() {
     assert_eq!(state(ended), ("ended".to_owned(), 1), "what had ended stays so");
     assert_eq!(replay.done().suspended, 2);
 }
+
+#[test]
+fn what_a_crash_cut_off_gives_way_to_what_was_made_again() {
+    let lost = entry(raised(AnchorKind::Device, "dev_1", 1_200, 0), "device", 5, Some("{\"state\":\"suspended\"}"));
+    let made = entry(raised(AnchorKind::Device, "dev_1", 1_300, 1_300), "device", 5, Some("{\"state\":\"retired\"}"));
+    let mut replay = Replay::new(Since::Journals, head(), [lost, made]);
+    let after = kept(replay.item(record("device", "dev_1", 4, json!({ "state": "active" }))));
+    assert_eq!(after.body, "{\"state\":\"retired\"}");
+}

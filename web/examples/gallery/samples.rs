@@ -257,6 +257,7 @@ fn portal() -> Result<Rendered, askama::Error> {
         last_seen: removable.then(|| ago(0)),
         access,
         removable,
+        waiting: Vec::new(),
     };
     let everybody = vec![
         access("Adam", HolderKind::Person, BondRole::Owner, &[]),

@@ -55,6 +55,17 @@ pub(super) async fn end(
     render::answered(state.app.end_bond_by_staff(&caller, &id, wanted(seen), &act.repeat(render)).await, render)
 }
 
+pub(super) async fn resume(
+    Extract(state): Extract<State>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    seen: Option<IfMatch>,
+    act: Act,
+) -> Result<Response, Problem> {
+    let render: &(dyn Fn(&Versioned<Bond>) -> _ + Sync) = &render::done;
+    render::answered(state.app.resume_bond_by_staff(&caller, &id, wanted(seen), &act.repeat(render)).await, render)
+}
+
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
     let party = |kinds: Value| {
         json!({

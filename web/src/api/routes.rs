@@ -202,6 +202,9 @@ fn people() -> Vec<Route> {
         read("/bonds", "bonds:read", get(bonds::list)).answers(Page("Bond")).does("Lists bonds"),
         read("/bonds/{id}", "bonds:read", get(bonds::read)).answers(One("Bond")).does("Reads a bond"),
         make("/bonds/{id}/end", "bonds:write", post(bonds::end)).answers(One("Bond")).does("Ends a bond"),
+        make("/bonds/{id}/resume", "bonds:write", post(bonds::resume))
+            .answers(One("Bond"))
+            .does("Lets a suspended bond hold again"),
     ]
 }
 
@@ -319,6 +322,7 @@ mod tests {
             "GET /bonds bonds:read",
             "GET /bonds/{id} bonds:read",
             "POST /bonds/{id}/end bonds:write",
+            "POST /bonds/{id}/resume bonds:write",
             "GET /clients clients:read",
             "POST /clients clients:write",
             "GET /clients/{id} clients:read",

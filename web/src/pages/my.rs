@@ -78,6 +78,8 @@ pub struct Thing {
     pub access: Vec<Access>,
     /// Whether the viewer may remove it from the account.
     pub removable: bool,
+    /// Who has no access until the viewer confirms it; `endable` says nothing here.
+    pub waiting: Vec<Access>,
 }
 
 /// Somebody or something with rights on a thing.
@@ -349,6 +351,11 @@ pub enum Done {
         /// Its name.
         thing: String,
     },
+    /// Somebody has access again.
+    AccessConfirmed {
+        /// The holder's name.
+        who: String,
+    },
     /// A passkey was added.
     PasskeyAdded,
     /// A passkey has a new name.
@@ -374,6 +381,7 @@ impl Done {
             Self::Paired { thing } => frame.with("done-paired", "thing", thing),
             Self::AccessEnded { who } => frame.with("done-access-ended", "who", who),
             Self::ThingRemoved { thing } => frame.with("done-thing-removed", "thing", thing),
+            Self::AccessConfirmed { who } => frame.with("done-access-confirmed", "who", who),
             Self::PasskeyAdded => frame.say("done-passkey-added"),
             Self::PasskeyRenamed => frame.say("done-passkey-renamed"),
             Self::PasskeyRemoved => frame.say("done-passkey-removed"),

@@ -36,6 +36,8 @@ pub const MY_THING: &str = "/my/things/{id}";
 pub const MY_THING_REMOVE: &str = "/my/things/{id}/remove";
 /// End one bond on a thing: question and its post.
 pub const MY_BOND_END: &str = "/my/things/{id}/access/{bond}/end";
+/// Post: somebody's access is still right.
+pub const MY_BOND_CONFIRM: &str = "/my/things/{id}/access/{bond}/confirm";
 /// Members of the household.
 pub const MY_PEOPLE: &str = "/my/people";
 /// Passkeys, sessions, apps.
@@ -58,7 +60,7 @@ pub const MY_SESSIONS_END: &str = "/my/sessions/end";
 pub const MY_APP_END: &str = "/my/apps/{id}/end";
 
 /// All of them.
-pub const ALL: [&str; 27] = [
+pub const ALL: [&str; 28] = [
     SIGN_UP,
     VERIFY,
     SIGN_IN,
@@ -76,6 +78,7 @@ pub const ALL: [&str; 27] = [
     MY_THING,
     MY_THING_REMOVE,
     MY_BOND_END,
+    MY_BOND_CONFIRM,
     MY_PEOPLE,
     MY_SECURITY,
     MY_PASSWORD,

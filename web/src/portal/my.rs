@@ -1,10 +1,10 @@
 //! `/my`: things, one thing with who may do what, ends, people.
 
-use app::people::{AccessView, AppKind, HolderView, Removed, ThingView};
+use app::people::{AccessView, AppKind, HolderView, Removed, ThingView, WaitingView};
 use axum::extract::{Path, State as Extract};
 use axum::http::StatusCode;
 use axum::response::Response;
-use identity::{AssetId, ProblemCode};
+use identity::{AssetId, BondId, ProblemCode};
 
 use super::letters;
 use super::sign_in::Yes;
@@ -85,15 +85,35 @@ fn thing_page(frame: crate::pages::Frame, done: Option<Done>, thing: ThingView) 
         last_seen: thing.last_seen.map(Moment::utc),
         access: thing.access.into_iter().map(access).collect(),
         removable: thing.removable,
+        waiting: thing.waiting.into_iter().map(waiting).collect(),
+    }
+}
+
+fn kind_of(holder: &HolderView) -> (HolderKind, bool) {
+    match holder {
+        HolderView::Person { you, .. } => (HolderKind::Person, *you),
+        HolderView::Program { kind: AppKind::App, .. } => (HolderKind::App, false),
+        HolderView::Program { kind: AppKind::Device, .. } => (HolderKind::Device, false),
+    }
+}
+
+fn waiting(one: WaitingView) -> Access {
+    let (kind, you) = kind_of(&one.holder);
+    Access {
+        id: one.id,
+        who: one.holder.name().to_owned(),
+        kind,
+        you,
+        role: one.role,
+        scopes: Vec::new(),
+        since: Moment::utc(one.since),
+        until: None,
+        endable: false,
     }
 }
 
 fn access(one: AccessView) -> Access {
-    let (kind, you) = match &one.holder {
-        HolderView::Person { you, .. } => (HolderKind::Person, *you),
-        HolderView::Program { kind: AppKind::App, .. } => (HolderKind::App, false),
-        HolderView::Program { kind: AppKind::Device, .. } => (HolderKind::Device, false),
-    };
+    let (kind, you) = kind_of(&one.holder);
     Access {
         id: one.id,
         who: one.holder.name().to_owned(),
@@ -150,6 +170,23 @@ pub(super) async fn end(
                 Removed::Thing => redirect_done(path::MY, &Done::ThingRemoved { thing: thing.asset.name }),
             }
         }
+        Ok(Err(refusal)) => by.visitor.notice(no(&refusal.code)),
+        Err(fault) => broke(&state, &fault),
+    }
+}
+
+/// Somebody's access is still right.
+pub(super) async fn confirm(
+    Extract(state): Extract<State>,
+    Path((id, bond)): Path<(String, String)>,
+    posted: PostedBy<Yes>,
+) -> Response {
+    let by = posted.by;
+    let (Ok(asset), Ok(bond)) = (id.parse::<AssetId>(), bond.parse::<BondId>()) else {
+        return by.visitor.notice(Outcome::NotFound);
+    };
+    match state.app.confirm_access(&by.viewer, &asset, &bond).await {
+        Ok(Ok(who)) => redirect_done(&format!("/my/things/{id}"), &Done::AccessConfirmed { who }),
         Ok(Err(refusal)) => by.visitor.notice(no(&refusal.code)),
         Err(fault) => broke(&state, &fault),
     }

@@ -37,3 +37,26 @@ async fn the_last_owner_of_an_account_stays() {
     let list = world.get(query).by(&As::Local).send().await.ok();
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn support_lets_a_suspended_bond_hold_again_and_nothing_that_ended() {
+    let world = World::new().await;
+    let title = world.title("u_adam").await;
+    let known: identity::Fact<identity::Bond> = store::record(&*world.store, &title.bond).await.unwrap().unwrap();
+    let waiting = identity::Bond { state: identity::bond::BondState::Suspended, ..known.record.clone() };
+    world.keep(vec![known.rewrite(waiting).into()]).await;
+    let support = world.staff("u_help", &[Role::Support]).await;
+    let place = format!("/bonds/{}", title.bond);
+    let resumed = world.act(format!("{place}/resume")).by(&support).send().await;
+    let read = world.get(&place).by(&support).send().await;
+    assert_eq!((resumed.header("etag"), resumed.json()), (read.header("etag"), read.json()));
+    assert_eq!(read.json()["state"], "active");
+    assert!(world.kinds().await.contains(&"bond.resumed".to_owned()));
+    let again = world.act(format!("{place}/resume")).by(&support).send().await;
+    assert_eq!(again.json(), read.json(), "what holds holds");
+    world.act(format!("{place}/end")).by(&support).send().await.ok();
+    let late = world.act(format!("{place}/resume")).by(&support).send().await;
+    assert_eq!(late.problem(), (409, "illegal_transition".into()));
+    let reader = world.service("reader", "bonds:read");
+    assert_eq!(world.act(format!("{place}/resume")).by(&reader).send().await.status, 403);
+}

@@ -7,6 +7,7 @@ mod accounts;
 mod assets;
 mod bonds;
 mod clients;
+mod clock;
 mod conventions;
 mod device;
 mod device_cas;

@@ -31,6 +31,10 @@ impl TestClock {
     pub(crate) fn pass(&self, seconds: u64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
+
+    pub(crate) fn go_back(&self, seconds: u64) {
+        self.0.fetch_sub(seconds * 1000, Ordering::SeqCst);
+    }
 }
 
 impl Clock for TestClock {

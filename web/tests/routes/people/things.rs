@@ -259,3 +259,35 @@ async fn signing_out_everywhere_ends_what_apps_hold_and_spares_devices() {
     assert!(desk.is_signed_in().await && !phone.is_signed_in().await);
     assert!(family_ended(&world, "fam_app").await && !family_ended(&world, "fam_device").await);
 }
+
+#[tokio::test]
+async fn what_a_restore_suspended_waits_for_the_owners_yes() {
+    let world = World::new().await;
+    let (adam, eve) = (world.adam().await, world.user("eve@example.com", "Eve", &[]).await);
+    speaker(&world, &adam).await;
+    let suspended = |bond: Bond| Bond { state: identity::bond::BondState::Suspended, ..bond };
+    let own: identity::Fact<Bond> = store::record(&*world.store, "bnd_1").await.unwrap().unwrap();
+    let change: identity::Change = own.rewrite(suspended(own.record.clone())).into();
+    let lent = bond("bnd_lent", &eve, json!({ "kind": "asset", "id": "ast_1" }), BondRole::Guest);
+    keep(&world, vec![change.into(), registry(suspended(lent))]).await;
+
+    let mut browser = world.signed_in("adam@example.com").await;
+    let page = browser.get("/my/things/ast_1").await;
+    assert!(page.says("Waiting for your yes") && page.says("bnd_1/confirm") && page.says("bnd_lent/confirm"));
+    let confirmed = browser.submit("/my/things/ast_1", "/my/things/ast_1/access/bnd_1/confirm", &[]).await;
+    assert_eq!((confirmed.status, confirmed.to()), (StatusCode::SEE_OTHER, "/my/things/ast_1"), "{}", confirmed.body);
+    let state = async |id: &str| record::<Bond>(&world, id).await.state;
+    assert_eq!(state("bnd_1").await, identity::bond::BondState::Active);
+    let page = browser.get("/my/things/ast_1").await;
+    assert!(page.says("has access again") && !page.says("bnd_1/confirm") && page.says("bnd_lent/confirm"));
+    assert_eq!(world.events("bond.resumed").await, 1);
+
+    // Who it was lent to sees nothing and cannot vouch for themselves.
+    let mut others = world.signed_in("eve@example.com").await;
+    assert_eq!(others.get("/my/things/ast_1").await.status, StatusCode::NOT_FOUND);
+    let refused = others.submit("/signout", "/my/things/ast_1/access/bnd_lent/confirm", &[]).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "{}", refused.body);
+    assert_eq!(state("bnd_lent").await, identity::bond::BondState::Suspended);
+    let twice = browser.submit("/my/things/ast_1", "/my/things/ast_1/access/bnd_1/confirm", &[]).await;
+    assert_eq!(twice.status, StatusCode::NOT_FOUND, "it does not wait any more");
+}
