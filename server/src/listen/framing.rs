@@ -284,5 +284,4 @@ fn is_token(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-#[path = "framing/tests.rs"] // Said, because a fuzz target takes this file in from elsewhere.
 mod tests;
