@@ -66,7 +66,7 @@ pub fn successor_due(keys: &[SigningKey], alg: Alg, now: i64, every: i64) -> Opt
     // Without any there is nothing to sign with: it cannot wait to be known.
     let Some(newest) = newest else { return Some(now - 60) };
     let next = newest.saturating_add(every);
-    let ahead = (every / 4).min(86_400).max(PUBLISHED_BEFORE);
+    let ahead = (every / 4).clamp(PUBLISHED_BEFORE, 86_400);
     (now >= next - ahead).then(|| next.max(now + PUBLISHED_BEFORE))
 }
 

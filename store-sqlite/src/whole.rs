@@ -222,14 +222,16 @@ fn put(db: &Connection, words: &Words, item: Item) -> Result<(), StoreError> {
 
 fn put_event(db: &Connection, words: &Words, event: &StoredEvent, raises: bool) -> Result<(), StoreError> {
     let unfit = || StoreError::Misuse(format!("event {} cannot be kept", event.number));
-    let era = event.id.strip_prefix("evt_").and_then(|id| id.strip_suffix(&event.number.to_string()));
-    let era = era.ok_or_else(unfit)?;
     let data = pack::pack(&object(&event.data).ok_or_else(unfit)?);
-    words::add(db, era).map_err(store_error)?;
+    // An id that another store gave otherwise becomes one of this generation.
+    let era = event.id.strip_prefix("evt_").and_then(|id| id.strip_suffix(&event.number.to_string()));
+    if let Some(era) = era {
+        words::add(db, era).map_err(store_error)?;
+    }
     run(
         db,
         "INSERT INTO event (number, era, kind, subject, time, raises, data)
-         VALUES (?1, (SELECT number FROM word WHERE text = ?2), ?3, ?4, ?5, ?6, ?7)",
+         VALUES (?1, ifnull((SELECT number FROM word WHERE text = ?2), ?8), ?3, ?4, ?5, ?6, ?7)",
         params![
             signed(event.number),
             era,
@@ -237,7 +239,8 @@ fn put_event(db: &Connection, words: &Words, event: &StoredEvent, raises: bool) 
             pack::name(&event.subject),
             event.time,
             raises,
-            data
+            data,
+            words.era()
         ],
     )
 }
