@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 
-import { allow, basicOf, CALLBACK } from '../interop/support/app.mjs';
+import { basicOf, CALLBACK } from '../interop/support/app.mjs';
 import { Registry } from '../interop/support/registry.mjs';
 import { EXCHANGE, Speaker } from '../interop/support/speaker.mjs';
 import { Visitor } from '../interop/support/visitor.mjs';
@@ -161,9 +161,9 @@ export class House {
       response_type: 'code', client_id: this.app.client_id, redirect_uri: CALLBACK, scope, state: unique(),
       code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256',
     });
-    const back = new URL(await allow(visitor, `/authorize?${asked}`));
-    const code = back.searchParams.get('code');
-    if (!code) throw new Error(`no code came back: ${back}`);
+    const page = await visitor.get(`/authorize?${asked}`);
+    const code = new URL(page.url).searchParams.get('code');
+    if (!code) throw new No(page);
     return { grant_type: 'authorization_code', code, redirect_uri: CALLBACK, code_verifier: verifier };
   }
 

@@ -67,7 +67,7 @@ async function run({ rounds, seed, spoiler, quiet }) {
       `starts ${Math.round(first)} to ${Math.round(starts.at(-1) ?? first)} ms; ${seconds} s, seed ${seed}`);
   } catch (error) {
     await server.kill().catch(() => {});
-    if (quiet) rmSync(folder, { recursive: true, force: true });
+    if (quiet && error instanceof Broken && SPOILT[spoiler.name].told.test(error.message)) rmSync(folder, { recursive: true, force: true });
     else console.error(`crash: the folder stays for you to look at: ${folder}`);
     throw error;
   }

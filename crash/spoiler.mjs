@@ -7,21 +7,21 @@ export const SPOILT = {
   unanswered: { told: /device dev_none was acknowledged and is lost/ },
   bond: { sql: "DELETE FROM bond WHERE target LIKE 'ast%' AND state <> 'ended'", told: /live bonds|is lost/ },
   event: {
-    sql: "DELETE FROM event WHERE kind = 'asset.registered' AND number = (SELECT max(number) FROM event WHERE kind = 'asset.registered')",
+    sql: 'DELETE FROM event WHERE number = (SELECT max(number) FROM event)',
     told: /the log has a gap|event \d+ came after|never announced|is another/,
   },
   raise: { sql: "DELETE FROM raised WHERE kind = 'j'", told: /a revoked token/ },
   once: { sql: 'DELETE FROM once', told: /an actor token (worked twice|of an earlier round)/ },
   code: {
-    sql: `DELETE FROM token_family WHERE id IN (SELECT family FROM authorization_code);
-          UPDATE authorization_code SET body = json_set(body, '$.used_at', NULL)`,
-    told: /a code (worked twice|of an earlier round)|a family does not go on|a refresh token was spent/,
+    sql: `UPDATE authorization_code SET body =
+          json_set(body, '$.used_at', NULL, '$.family', 'fam_' || lower(hex(randomblob(10))))`,
+    told: /a code (worked twice|of an earlier round)/,
   },
   family: {
     sql: "UPDATE token_family SET body = json_set(body, '$.current', 'x')",
     told: /a family does not go on|a refresh token was spent/,
   },
-  device: { sql: "DELETE FROM device WHERE body LIKE '%\"P-%'", told: /was acknowledged and is lost/ },
+  device: { sql: "DELETE FROM device WHERE serial LIKE 'P-%'", told: /was acknowledged and is lost/ },
 };
 
 export class Spoiler {

@@ -8,10 +8,12 @@ use jose::seal::SealingKey;
 use jose::{Alg, VerifyingKey, base64url, jws};
 use oauth::token::{Claims, TokenKind};
 
+use crate::index::SKEW;
+
 /// Starts every opaque token: our claims sealed.
 pub const OPAQUE_PREFIX: &str = "kfo_";
 
-/// Extra seconds for `exp` and `nbf` between machines.
+/// Extra seconds for `exp` between machines.
 pub const CLOCK_SKEW: i64 = 60;
 
 /// Why a token does not count.
@@ -104,7 +106,8 @@ pub(crate) fn check_times(claims: &Claims, now: i64, max_life: i64) -> Result<()
     if now > claims.exp + CLOCK_SKEW {
         return Err(refused("token_expired"));
     }
-    if claims.nbf.is_some_and(|nbf| now < nbf - CLOCK_SKEW) {
+    // As far ahead as an `iat` may be: one node's clock is ahead, another's behind.
+    if claims.nbf.is_some_and(|nbf| now < nbf - SKEW) {
         return Err(refused("token_not_yet_valid"));
     }
     if claims.exp <= claims.iat || claims.exp - claims.iat > max_life {

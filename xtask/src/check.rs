@@ -190,7 +190,7 @@ pub(crate) fn anchors(shop: &Workshop, arguments: &[String]) -> Result<(), Failu
     let [histories] = arguments else {
         return Err(Failure::new("anchors takes one number: how many histories are lived"));
     };
-    let mut command = shop.cargo("test --locked --package authority --test anchors -- --nocapture no_");
+    let mut command = shop.cargo("test --locked --package authority --package app --test anchors -- --nocapture no_");
     succeed(command.env("KEYFOB_HISTORIES", histories))
 }
 

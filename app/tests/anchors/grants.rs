@@ -3,7 +3,7 @@
 
 use app::token::{TokenAnswer, TokenRefusal, TokenRequest};
 use authority::Peer;
-use identity::{Anchor, AnchorKind, Digest};
+use identity::{Anchor, AnchorKind, Digest, RaiseKind};
 use jose::{Alg, SigningKey, base64url, dpop, jws};
 use oauth::token::Claims;
 use oauth::{AuthorizationCode, Scope};
@@ -12,13 +12,15 @@ use store::conformance::sample;
 use store::{Commit, Store};
 
 use crate::house::{House, ISSUER};
-use crate::truth::{Family, Token};
+use crate::truth::{Family, Token, Truth};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type";
 /// Not used for so long, a family is over.
 const IDLE: i64 = 30 * 86_400;
+/// So long after its end an asset token is renewed.
+const RENEWAL: i64 = 30 * 86_400;
 
 fn request(pairs: &[(&str, &str)], proofs: Vec<String>) -> TokenRequest {
     let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -200,15 +202,7 @@ impl House {
         let (loaded, now) = (self.loaded(), self.now(node));
         let alive = self.nodes[node].app.authority().verify(&text, now).is_ok() && now < asset.claims.exp;
         let pairs = [("grant_type", BEARER), ("assertion", &text), ("client_id", "app")];
-        let mut nonce = None;
-        let outcome = loop {
-            self.made += 1;
-            let proof = proof(&key, now, self.made, nonce.as_deref());
-            match self.ask(node, &pairs, vec![proof]).await {
-                Err(TokenRefusal { nonce: Some(wanted), .. }) if nonce.is_none() => nonce = Some(wanted),
-                outcome => break outcome,
-            }
-        };
+        let outcome = self.ask_with_key(node, &pairs, &key).await;
         match outcome {
             Ok(answer) => {
                 assert!(!self.is_dead(&asset), "a dead asset token was traded");
@@ -223,6 +217,56 @@ impl House {
                 assert!(self.is_dead(&asset) || !alive, "a living asset token was refused: {}", no.refusal.reason);
                 self.seen.trade_refused += 1;
                 format!("is refused a trade: {}", no.refusal.reason)
+            }
+        }
+    }
+
+    /// With a proof of the key, again with a nonce where one is asked for.
+    async fn ask_with_key(
+        &mut self,
+        node: usize,
+        pairs: &[(&str, &str)],
+        key: &SigningKey,
+    ) -> Result<TokenAnswer, TokenRefusal> {
+        let mut nonce = None;
+        loop {
+            self.made += 1;
+            let proof = proof(key, self.now(node), self.made, nonce.as_deref());
+            match self.ask(node, pairs, vec![proof]).await {
+                Err(TokenRefusal { nonce: Some(wanted), .. }) if nonce.is_none() => nonce = Some(wanted),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// A device renews its asset token, also long after its end: only an end of
+    /// what it rests on, or of itself, stands against it.
+    pub(crate) async fn renew(&mut self, node: usize) -> String {
+        let back = self.chance.below(self.keys.len().min(4)) + 1;
+        let Some(number) = self.keys.len().checked_sub(back) else { return "no asset token".to_owned() };
+        let (text, key) = (self.keys[number].0.clone(), self.keys[number].1.clone());
+        let asset = self.tokens.iter().find(|token| token.text == text).cloned().unwrap();
+        // The key may have been replaced: the present one is what counts.
+        let counts = |truth: &Truth| truth.kind == RaiseKind::End && truth.anchor.kind != AnchorKind::Credential;
+        let mut raises = self.raises.iter().enumerate();
+        let ended = raises.any(|(number, truth)| counts(truth) && asset.is_struck(number, truth));
+        let subject_type = format!("{TOKEN_TYPE}:jwt");
+        let pairs = [("grant_type", EXCHANGE), ("subject_token", &text), ("subject_token_type", &subject_type)];
+        let loaded = self.loaded();
+        match self.ask_with_key(node, &pairs, &key).await {
+            Ok(answer) => {
+                assert!(!ended, "an ended asset token was renewed: {:?}\n{}", asset.rests_on, self.told.join("\n"));
+                let kinds = [AnchorKind::Product, AnchorKind::Asset, AnchorKind::Device, AnchorKind::Bond];
+                self.take(&answer.access_token, &kinds, Vec::new(), loaded);
+                self.keys.push((answer.access_token, key));
+                self.seen.renewed += 1;
+                "renews an asset token".to_owned()
+            }
+            Err(no) => {
+                let late = self.now(node) > asset.claims.exp + RENEWAL - 120;
+                assert!(ended || late, "a renewal was refused without a cause: {}", no.refusal.reason);
+                self.seen.renewal_refused += 1;
+                format!("is refused a renewal: {}", no.refusal.reason)
             }
         }
     }

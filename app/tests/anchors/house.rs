@@ -191,7 +191,7 @@ impl House {
     /// Does one thing; in words.
     pub(crate) async fn step(&mut self) -> String {
         let node = self.chance.below(2);
-        let told = match self.chance.below(21) {
+        let told = match self.chance.below(23) {
             0 | 1 => self.redeem(node).await,
             2 | 3 => self.refresh(node).await,
             4 => self.serve(node).await,
@@ -202,6 +202,7 @@ impl House {
             13 | 14 => self.follow(node).await,
             15..=17 => self.pass(),
             18 => self.beat(node).await,
+            20 | 21 => self.renew(node).await,
             19 => self.restart(node).await,
             _ => self.rarely(node).await,
         };

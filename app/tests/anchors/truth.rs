@@ -62,6 +62,8 @@ pub(crate) struct Seen {
     pub(crate) traded: u64,
     pub(crate) trade_refused: u64,
     pub(crate) registered: u64,
+    pub(crate) renewed: u64,
+    pub(crate) renewal_refused: u64,
     pub(crate) causes: BTreeSet<&'static str>,
 }
 
@@ -73,5 +75,7 @@ impl Seen {
         self.traded += other.traded;
         self.trade_refused += other.trade_refused;
         self.registered += other.registered;
+        self.renewed += other.renewed;
+        self.renewal_refused += other.renewal_refused;
     }
 }

@@ -65,6 +65,8 @@ fn poll(
     }
     let cnf = match check_proof(request, client, pairing) {
         Ok(cnf) => cnf,
+        // Asked for a nonce, a device sends the same poll again at once (RFC 9449 §8).
+        Err(refusal) if refusal.code == ErrorCode::UseDpopNonce => return Err(refusal),
         // A bad proof counts for the interval and consumes nothing.
         Err(refusal) => return Ok(polled(refusal, pairing, pairing.interval, drawn.now)),
     };

@@ -218,15 +218,25 @@ fn the_key_named_at_the_start_is_wanted_and_a_wrong_one_consumes_nothing() {
     assert_eq!(code(&none), ErrorCode::InvalidDpopProof);
     let other = polled_by(Some(&other_key()), &facts, POLL);
     assert_eq!(refusal(&other), (ErrorCode::InvalidGrant, "proof_by_another_key"));
-    let bad = Request { proof: Err((ErrorCode::UseDpopNonce, "dpop_nonce_wanted")), targets: vec![], ids: &ids() };
+    let bad = Request { proof: Err((ErrorCode::InvalidDpopProof, "dpop_replayed")), targets: vec![], ids: &ids() };
     let bad = decide(&bad, &shown(&software()), &facts, &drawn(POLL));
-    assert_eq!(code(&bad), ErrorCode::UseDpopNonce);
+    assert_eq!(code(&bad), ErrorCode::InvalidDpopProof);
     for refused in [none, other, bad] {
         let (kept, _) = written(&refused).unwrap();
         assert_eq!((kept.polled_at, &kept.state), (Some(POLL), &approved()), "it counts for the interval alone");
         *of(&mut facts) = kept;
     }
     assert!(polled_at(&facts, POLL + 5).reply.is_ok());
+}
+
+#[test]
+fn a_poll_that_is_asked_for_a_nonce_comes_again_at_once_with_it() {
+    let facts = facts(approved());
+    let asked = Request { proof: Err((ErrorCode::UseDpopNonce, "dpop_nonce_wanted")), targets: vec![], ids: &ids() };
+    let asked = decide(&asked, &shown(&software()), &facts, &drawn(POLL));
+    assert_eq!(code(&asked), ErrorCode::UseDpopNonce);
+    assert!(!asked.needs_commit(), "it counts for nothing, else the next were too early");
+    assert!(polled_at(&facts, POLL).reply.is_ok());
 }
 
 #[test]
