@@ -73,7 +73,7 @@ export async function freePorts(count) {
   return ports;
 }
 
-/// The embedded store as the killed process left it.
+/// The embedded store as the killed process left it, before anybody repairs anything.
 export class Left {
   constructor(server) {
     this.file = join(server.data, 'keyfob.db');
@@ -86,6 +86,17 @@ export class Left {
     copyFileSync(this.file, this.copy);
     if (existsSync(`${this.file}-wal`)) copyFileSync(`${this.file}-wal`, `${this.copy}-wal`);
     return sqlite(this.copy, question);
+  }
+
+  /// What of it can be told without knowing what was asked: the file is whole, the log has no gap,
+  /// no title is without a bond, and the table of raises agrees with the records.
+  look() {
+    return this.ask(`SELECT
+      (SELECT integrity_check FROM pragma_integrity_check) AS integrity,
+      (SELECT count(*) FROM event) AS events, (SELECT ifnull(max(number), 0) FROM event) AS last, (SELECT number FROM head) AS head,
+      (SELECT count(*) FROM asset WHERE closed_at IS NULL AND NOT EXISTS
+        (SELECT 1 FROM bond WHERE target = asset.id AND state <> 'ended')) AS orphans,
+      (SELECT count(*) FROM raised JOIN bond ON bond.id = raised.id WHERE raised.kind = 'b' AND bond.epoch <> raised.epoch) AS epochs`)[0];
   }
 
   /// Changes the store itself: only to see that it is noticed.

@@ -1,6 +1,7 @@
 //! The authorization endpoint: what has to happen before a code is given, and
 //! giving it.
 
+use identity::rule::session;
 use identity::{BrowserSession, Fact, FamilyId, Secret, User};
 use oauth::authorize::{self, AuthorizeRefusal, AuthorizeRequest, DrawnCode, Step};
 use oauth::redirect_uri::Redirect;
@@ -72,7 +73,8 @@ impl App {
         let (pairs, client_id, drawn) = (&pairs, &client_id.unwrap_or_default(), &drawn);
         let code = &code;
         self.decide(|| async move {
-            let user = signed_in.map(|signed_in| signed_in.user.id.clone());
+            let who = self.still_signed_in(signed_in, drawn.now).await?;
+            let user = who.as_ref().map(|(user, _)| user.id.clone());
             let facts = self.store.load_authorize(client_id.clone(), user).await?;
             let client = facts.client.as_ref().map(|fact| &fact.record);
             let nothing = Commit { now: drawn.now, ..Commit::default() };
@@ -83,26 +85,26 @@ impl App {
                     return Ok((nothing, Authorizing::Refused(place, refusal)));
                 }
             };
-            let session = signed_in.map(|signed_in| &signed_in.session.record);
+            let login = who.as_ref().map(|(_, session)| &session.record);
             let hinted = request.id_token_hint.as_deref().and_then(|hint| self.hinted(hint, client_id));
-            let step = match authorize::next_step(&request, &facts, session, since, hinted.as_deref(), drawn.now) {
+            let step = match authorize::next_step(&request, &facts, login, since, hinted.as_deref(), drawn.now) {
                 Ok(step) => step,
                 Err(refusal) => return Ok((nothing, Authorizing::Refused(request.redirect, refusal))),
             };
-            let (Some(client), Some(signed_in)) = (&facts.client, signed_in) else {
+            let (Some(client), Some((user, session))) = (&facts.client, &who) else {
                 return Ok((nothing, Authorizing::SignIn(Box::new(request))));
             };
             let asked = matches!(step, Step::Consent(_));
             match step {
                 Step::SignIn => return Ok((nothing, Authorizing::SignIn(Box::new(request)))),
                 Step::Consent(scope) if !consented => {
-                    let (client, user) = (client.record.clone(), signed_in.user.record.clone());
+                    let (client, user) = (client.record.clone(), user.record.clone());
                     return Ok((nothing, Authorizing::Consent(Box::new(Asking { request, client, user, scope }))));
                 }
                 Step::Consent(_) | Step::Grant => {}
             }
             let consent = facts.consent.as_ref();
-            let decision = authorize::grant(&request, client, signed_in.user, signed_in.session, consent, asked, drawn);
+            let decision = authorize::grant(&request, client, user, session, consent, asked, drawn);
             let (commit, reply) = Commit::of(decision, drawn.now);
             match reply {
                 Ok(()) => Ok((commit, Authorizing::Granted(Box::new(request), code.clone()))),
@@ -110,6 +112,21 @@ impl App {
             }
         })
         .await
+    }
+
+    /// Person and login as they are now: after a conflict a decision is made anew
+    /// from what stands then, else it would fail for ever.
+    async fn still_signed_in(
+        &self,
+        who: Option<SignedInAs<'_>>,
+        now: i64,
+    ) -> Result<Option<(Fact<User>, Fact<BrowserSession>)>, Fault> {
+        let Some(who) = who else { return Ok(None) };
+        let facts = self.store.load_session(who.session.secret.clone()).await?;
+        if session::decide(&facts, now).reply.is_err() {
+            return Ok(None);
+        }
+        Ok(facts.user.zip(facts.session))
     }
 
     /// Whom an ID token speaks of that we gave to this very client.

@@ -152,7 +152,8 @@ impl House {
         let rights = ClientRights { asset_tokens: true, ..ClientRights::default() };
         let scopes = Scope::of(["openid", "offline_access", "device:register", "telemetry:write"]);
         let grant_types = GrantType::ALL.to_vec();
-        let app = Client { grant_types, scopes, audiences, rights, ..sample::client("app") };
+        let redirect_uris = vec!["https://app.example/back".to_owned()];
+        let app = Client { grant_types, scopes, audiences, rights, redirect_uris, ..sample::client("app") };
         let mut service = Client { id: "service".parse().unwrap(), ..app.clone() };
         service.auth = oauth::client::AuthMethod::ClientSecretPost;
         service.secret = Some(identity::Digest::from_base64url(app::digest_text(b"secret")));
@@ -166,6 +167,7 @@ impl House {
             changes.push(sample::new(sample::bond(person, person, &format!("acc_{person}"), BondRole::Owner)));
             let mut session = sample::browser_session(person, person);
             session.expires_at = BEGAN + 400 * 86_400;
+            session.secret = sample::digest(&format!("cookie-{person}"));
             changes.push(sample::new(session));
             let scope = Scope::of(["openid", "offline_access", "device:register"]);
             changes.push(sample::new(Consent { scope, ..sample::consent(person, person, "app") }));

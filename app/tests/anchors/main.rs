@@ -9,6 +9,7 @@
 
 mod grants;
 mod house;
+mod login;
 mod truth;
 
 use house::{Chance, House};
