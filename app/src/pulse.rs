@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use authority::{AnchorIndex, Clock};
+use authority::{AnchorIndex, Clock, SKEW};
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -48,6 +48,11 @@ impl Steady {
         Clock::now(self)
     }
 
+    /// By how many seconds this clock is ahead of the store's time as it is known.
+    fn ahead(&self) -> i64 {
+        self.now() - self.store.load(Ordering::Acquire)
+    }
+
     /// By how many seconds the machine's clock is behind the store's time.
     fn behind(&self) -> i64 {
         self.store.load(Ordering::Acquire) - self.machine.now()
@@ -86,6 +91,21 @@ impl App {
     /// [`Fault::Busy`]
     pub(crate) fn in_time(&self) -> Result<(), Fault> {
         if self.clock.behind() > TOLERANCE { Err(Fault::Busy(CLOCK_BEHIND)) } else { Ok(()) }
+    }
+
+    /// Before anything is issued by a clock that has leapt ahead, the store hears
+    /// of it: a raise that comes later must not be the older, or forgetting it would
+    /// bring back what was made before it (anchors: the horizon). Otherwise the beat
+    /// of every minute keeps the two together.
+    ///
+    /// # Errors
+    /// [`Fault::Store`]
+    pub(crate) async fn tell_time(&self) -> Result<(), Fault> {
+        if self.clock.ahead() > SKEW && !self.store.is_shared() {
+            let head = self.store.prune(self.clock.now()).await?;
+            self.clock.learn(head.time);
+        }
+        Ok(())
     }
 
     /// What a beat sees of the clock: says when it is behind, and after a step reads

@@ -112,6 +112,7 @@ impl App {
     /// # Errors
     /// [`Fault`] where we fail; the inner refusal goes out as the RFC says.
     pub async fn token(&self, request: TokenRequest) -> Result<Result<TokenAnswer, TokenRefusal>, Fault> {
+        self.tell_time().await?;
         let draw = self.draw();
         let asked = match self.collect(&request, &draw) {
             Ok(asked) => asked,

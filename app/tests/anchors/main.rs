@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may end by a panic")]
 #![allow(clippy::print_stdout, reason = "what happened is told")]
 
+mod clock;
 mod grants;
 mod house;
 mod login;
