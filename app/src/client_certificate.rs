@@ -1,11 +1,12 @@
 //! What the connection's certificate says of a client: judged here by `pki`, as
 //! plain values for the rule (RFC 8705 §2).
 
-use authority::Peer;
-use jose::{Jwk, base64url};
+use authority::{Peer, UnverifiedCertificate};
+use identity::{Fact, TrustAnchor};
+use jose::{Jwk, base64url, digest};
 use oauth::Client;
 use oauth::client::TlsName;
-use oauth::client_auth::ShownCertificate;
+use oauth::client_auth::{DeviceAuthority, ShownCertificate};
 use pki::path::{AnchorSet, PathPolicy};
 use pki::{AlternativeName, Certificate, DistinguishedName};
 
@@ -28,6 +29,26 @@ pub(crate) fn shown(
         key_thumbprint: key.thumbprint().to_string(),
         is_registered_name,
     })
+}
+
+/// The authorities of a device's product as the rule is told: by name, and
+/// whether the certificates of this connection lead there. What cannot be read
+/// leads nowhere.
+pub(crate) fn authorities(peer: &Peer, anchors: &[Fact<TrustAnchor>], now: i64) -> Vec<DeviceAuthority> {
+    if anchors.is_empty() {
+        return Vec::new();
+    }
+    let chain = peer.certificate.as_ref().map(UnverifiedCertificate::chain).unwrap_or_default();
+    let chain: Vec<Certificate> = chain.iter().map_while(|der| Certificate::parse(der).ok()).collect();
+    let read = |anchor: &Fact<TrustAnchor>| {
+        let certificate = base64url::decode(&anchor.certificate).ok().and_then(|der| Certificate::parse(&der).ok())?;
+        let mut one = AnchorSet::new();
+        let usable = one.add(certificate.clone()).is_ok();
+        let leads = usable && !chain.is_empty() && pki::path::verify(&chain, &one, now, &PathPolicy::default()).is_ok();
+        let name = base64url::encode(digest::sha256(certificate.subject_der()));
+        Some(DeviceAuthority { anchor: anchor.clone(), name, is_shown: leads })
+    };
+    anchors.iter().filter_map(read).collect()
 }
 
 fn leads_to(chain: &[Certificate], authorities: &[Vec<u8>], now: i64) -> bool {
@@ -54,7 +75,6 @@ fn carries(leaf: &Certificate, name: &TlsName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use authority::UnverifiedCertificate;
     use pki::issue::{Authority, AuthorityCertificate, DeviceCertificate, KeyPair};
 
     use super::*;

@@ -4,7 +4,7 @@
 use identity::credential::CredentialState;
 use identity::device::DeviceState;
 use identity::facts::DeviceFacts;
-use identity::{Credential, Digest, Fact, Guard, Secret, Tenant};
+use identity::{Credential, Digest, Fact, Guard, Secret, Tenant, TrustAnchor};
 use jose::{Alg, Jwk, VerifyingKey, digest, jws};
 use serde_json::{Map, Value};
 
@@ -15,11 +15,13 @@ use crate::form::Form;
 use crate::scope::Scope;
 
 mod assertion;
+mod authority;
 mod basic;
 #[cfg(test)]
 mod tests;
 
 pub use assertion::Assertion;
+pub use authority::{DeviceAuthority, authority_of};
 
 /// Scopes a device may hold for itself, whatever its product says.
 const DEVICE_SCOPES: [&str; 2] = ["firmware:read", "device:pair"];
@@ -46,6 +48,8 @@ pub struct Presented {
     by_token: bool,
     /// The certificate of the connection, where there is one.
     pub certificate: Option<ShownCertificate>,
+    /// Authorities of the product of the device that calls.
+    pub authorities: Vec<DeviceAuthority>,
 }
 
 const fn bad(reason: &'static str) -> OAuthRefusal {
@@ -68,7 +72,8 @@ impl Presented {
             return Err(OAuthRefusal::new(ErrorCode::InvalidRequest, "two_client_authentications"));
         }
         let client_id = form.one("client_id").map(str::to_owned);
-        let presented = Self { basic, client_id, secret, assertion, by_token: false, certificate: None };
+        let presented =
+            Self { basic, client_id, secret, assertion, by_token: false, certificate: None, authorities: Vec::new() };
         let named = presented.names();
         if named.windows(2).any(|pair| pair.first() != pair.last()) {
             return Err(bad("client_ids_differ"));
@@ -108,7 +113,8 @@ impl Presented {
     #[must_use]
     pub fn named(client_id: String) -> Self {
         let client_id = Some(client_id);
-        Self { basic: None, client_id, secret: None, assertion: None, by_token: true, certificate: None }
+        let authorities = Vec::new();
+        Self { basic: None, client_id, secret: None, assertion: None, by_token: true, certificate: None, authorities }
     }
 }
 
@@ -124,7 +130,7 @@ pub struct AuthenticatedClient {
 #[derive(Debug, Clone)]
 enum Who {
     Client(Fact<Client>),
-    Device(Box<(DeviceFacts, Fact<Credential>)>),
+    Device(Box<(DeviceFacts, Fact<Credential>, Option<Fact<TrustAnchor>>)>),
 }
 
 impl AuthenticatedClient {
@@ -228,7 +234,10 @@ impl AuthenticatedClient {
     pub fn guards(&self) -> Vec<Guard> {
         match &self.who {
             Who::Client(client) => vec![client.guard()],
-            Who::Device(device) => vec![device.0.device.guard(), device.0.product.guard(), device.1.guard()],
+            Who::Device(device) => {
+                let own = [device.0.device.guard(), device.0.product.guard(), device.1.guard()];
+                own.into_iter().chain(device.2.as_ref().map(Fact::guard)).collect()
+            }
         }
     }
 
@@ -267,7 +276,8 @@ pub fn verify(presented: &Presented, facts: &CallerFacts, now: i64) -> Result<Au
                 return Err(bad("no_client"));
             }
             let credential = verify_device(presented, device, &facts.tenant, facts.assertion_used, now)?;
-            Who::Device(Box::new((device.clone(), credential.clone())))
+            let authority = authority_of(credential, &presented.authorities).map_err(bad)?;
+            Who::Device(Box::new((device.clone(), credential.clone(), authority.cloned())))
         }
         _ => {
             // As much work as a wrong secret or signature, so that an id cannot be probed by time.

@@ -2,7 +2,9 @@
 //! call and one snapshot.
 
 use identity::facts::{DeviceFacts, OwnedFacts};
-use identity::{Account, Asset, Bond, BrowserSession, DeviceId, DeviceSession, Fact, Product, Tenant, User};
+use identity::{
+    Account, Asset, Bond, BrowserSession, DeviceId, DeviceSession, Fact, Product, Tenant, TrustAnchor, User,
+};
 
 use crate::client::Client;
 use crate::code::AuthorizationCode;
@@ -21,6 +23,8 @@ pub struct CallerFacts {
     pub device: Option<DeviceFacts>,
     /// Whether the assertion's `jti` was used before.
     pub assertion_used: bool,
+    /// Certificate authorities of that device's product, disabled ones included.
+    pub trust_anchors: Vec<Fact<TrustAnchor>>,
 }
 
 /// All a token about an owned device can hang from, as it is now. What there is
@@ -187,6 +191,8 @@ pub struct RenewalFacts {
     pub account: Option<Fact<Account>>,
     /// Its device and that one's model.
     pub device: Option<DeviceFacts>,
+    /// Certificate authorities of that model, disabled ones included.
+    pub trust_anchors: Vec<Fact<TrustAnchor>>,
     /// Bonds the subject token lists, ended ones included.
     pub bonds: Vec<Fact<Bond>>,
     /// Who holds the one of them that is on the title, where that is a person.

@@ -115,7 +115,13 @@ pub(crate) fn web() -> Client {
 }
 
 pub(crate) fn caller(client: &Client) -> CallerFacts {
-    CallerFacts { tenant: tenant(), client: Some(fact(client.clone())), device: None, assertion_used: false }
+    CallerFacts {
+        tenant: tenant(),
+        client: Some(fact(client.clone())),
+        device: None,
+        assertion_used: false,
+        trust_anchors: vec![],
+    }
 }
 
 pub(crate) fn form(pairs: &[(&str, &str)]) -> Form {
@@ -136,7 +142,7 @@ pub(crate) fn shown(client: &Client) -> AuthenticatedClient {
 pub(crate) fn shown_device(device: &DeviceFacts) -> AuthenticatedClient {
     let mut presented = Presented::collect(None, &form(&[("client_id", device.device.id.as_str())])).unwrap();
     presented.certificate = Some(certificate());
-    let facts = CallerFacts { tenant: tenant(), client: None, device: Some(device.clone()), assertion_used: false };
+    let facts = CallerFacts { client: None, device: Some(device.clone()), ..caller(&app()) };
     verify(&presented, &facts, NOW).unwrap()
 }
 

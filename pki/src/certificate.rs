@@ -295,7 +295,7 @@ impl Certificate {
     }
 
     /// The DER of the subject's name, for comparing byte by byte.
-    pub(crate) fn subject_der(&self) -> &[u8] {
+    pub fn subject_der(&self) -> &[u8] {
         &self.inner.fields.subject_der
     }
 }

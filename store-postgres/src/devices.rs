@@ -72,6 +72,12 @@ impl Snapshot {
         self.one("body ->> 'serial' = $1 AND body ->> 'product' = $2", &[&serial, &product.id.as_str()]).await
     }
 
+    /// Certificate authorities of a device's product, disabled ones included.
+    pub(crate) async fn trust_anchors_of(&self, device: Option<&DeviceFacts>) -> Load<Vec<Fact<TrustAnchor>>> {
+        let Some(known) = device else { return Ok(Vec::new()) };
+        self.all("body ->> 'product' = $1 ORDER BY id", &[&known.product.id.as_str()]).await
+    }
+
     pub(crate) async fn credential_by_key(&self, thumbprint: &str) -> Load<Option<Fact<Credential>>> {
         self.by_member("key_thumbprint", Some(thumbprint)).await
     }
@@ -100,9 +106,7 @@ impl Snapshot {
             Some(asset) => self.owners_bonds(asset.id.as_str()).await?,
             None => Vec::new(),
         };
-        let product = owned.device.as_ref().map(|facts| facts.product.id.as_str());
-        let trust_anchors: Vec<Fact<TrustAnchor>> =
-            self.all("body ->> 'product' = $1 ORDER BY id", &[&product]).await?;
+        let trust_anchors = self.trust_anchors_of(owned.device.as_ref()).await?;
         Ok(CallHomeFacts { tenant: self.tenant(), credential, owned, bonds, trust_anchors, session })
     }
 

@@ -17,10 +17,12 @@ type Load<T> = Result<T, StoreError>;
 
 impl Snapshot {
     pub(crate) async fn caller(&self, query: &CallerQuery) -> Load<CallerFacts> {
+        let device = self.device_by_id(&query.client_id).await?;
         Ok(CallerFacts {
             tenant: self.tenant(),
             client: self.by_id(&query.client_id).await?,
-            device: self.device_by_id(&query.client_id).await?,
+            trust_anchors: self.trust_anchors_of(device.as_ref()).await?,
+            device,
             assertion_used: self.used(query.assertion_once.as_deref()).await?,
         })
     }
@@ -212,11 +214,13 @@ impl Snapshot {
         let on_title = bonds.iter().find(|bond| bond.target.id() == query.asset);
         let holder = on_title.map(|bond| &bond.holder).filter(|holder| matches!(holder, Holder::User(_)));
         let held = "SELECT 1 FROM bond WHERE body #>> '{target,id}' = $1 AND body ->> 'state' <> 'ended' LIMIT 1";
+        let device = self.device_by_some_id(asset.as_ref().map(|asset| asset.device.as_str())).await?;
         Ok(RenewalFacts {
             caller: self.caller(caller).await?,
             client: self.by_some_id(query.client.as_deref().or(through)).await?,
             account: self.by_some_id(asset.as_ref().map(|asset| asset.account.as_str())).await?,
-            device: self.device_by_some_id(asset.as_ref().map(|asset| asset.device.as_str())).await?,
+            trust_anchors: self.trust_anchors_of(device.as_ref()).await?,
+            device,
             user: self.by_some_id(holder.map(Holder::id)).await?,
             held: !self.query(held, &[&query.asset]).await?.is_empty(),
             asset,

@@ -98,7 +98,8 @@ impl Store for SqliteStore {
         let known = if query.assertion_once.is_none() { self.known.client(&query.client_id) } else { None };
         if let Some(client) = known {
             let tenant = Tenant::clone(&self.tenant);
-            let facts = CallerFacts { tenant, client: Some(client), device: None, assertion_used: false };
+            let (client, trust_anchors) = (Some(client), Vec::new());
+            let facts = CallerFacts { tenant, client, device: None, assertion_used: false, trust_anchors };
             return Box::pin(core::future::ready(Ok(facts)));
         }
         let (ticket, known) = (self.known.ticket(), Arc::clone(&self.known));

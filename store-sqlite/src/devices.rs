@@ -66,6 +66,11 @@ impl Snapshot<'_> {
         self.one("serial = ?1 AND product = ?2", params![serial, name(product.id.as_str())])
     }
 
+    /// Certificate authorities of a device's product, disabled ones included.
+    pub(crate) fn trust_anchors_of(&self, device: Option<&DeviceFacts>) -> Load<Vec<Fact<TrustAnchor>>> {
+        device.map_or(Ok(Vec::new()), |known| self.all("product = ?1 ORDER BY id", [known.product.id.as_str()]))
+    }
+
     pub(crate) fn credential_by_key(&self, thumbprint: &str) -> Load<Option<Fact<Credential>>> {
         self.one("key_thumbprint = ?1", [name(thumbprint)])
     }
@@ -89,8 +94,7 @@ impl Snapshot<'_> {
             Some(asset) => self.owners_bonds(asset.id.as_str())?,
             None => Vec::new(),
         };
-        let product = owned.device.as_ref().map(|facts| facts.product.id.as_str());
-        let trust_anchors: Vec<Fact<TrustAnchor>> = self.all("product = ?1 ORDER BY id", [product])?;
+        let trust_anchors = self.trust_anchors_of(owned.device.as_ref())?;
         Ok(CallHomeFacts { tenant: self.tenant(), credential, owned, bonds, trust_anchors, session })
     }
 

@@ -22,6 +22,7 @@ impl Snapshot<'_> {
         Ok(CallerFacts {
             tenant: self.tenant(),
             client,
+            trust_anchors: self.trust_anchors_of(device.as_ref())?,
             device,
             assertion_used: self.used(query.assertion_once.as_deref())?,
         })
@@ -197,6 +198,7 @@ impl Snapshot<'_> {
 
     pub(crate) fn renewal(&self, caller: &CallerQuery, query: &RenewalQuery) -> Load<RenewalFacts> {
         let asset: Option<Fact<Asset>> = self.by_id(&query.asset)?;
+        let device = asset.as_ref().map_or(Ok(None), |asset| self.device_by_id(asset.device.as_str()))?;
         let through = asset.as_ref().and_then(|asset| asset.client.as_ref()).map(|client| client.as_str());
         let listed = query.anchors.iter().filter(|anchor| anchor.kind == AnchorKind::Bond);
         let bonds: Vec<Fact<Bond>> = self.by_ids(listed.map(|anchor| anchor.id.as_str()))?;
@@ -206,7 +208,8 @@ impl Snapshot<'_> {
             caller: self.caller(caller)?,
             client: self.by_some_id(query.client.as_deref().or(through))?,
             account: self.by_some_id(asset.as_ref().map(|asset| asset.account.as_str()))?,
-            device: asset.as_ref().map_or(Ok(None), |asset| self.device_by_id(asset.device.as_str()))?,
+            trust_anchors: self.trust_anchors_of(device.as_ref())?,
+            device,
             user: self.by_some_id(holder.map(Holder::id))?,
             held: self.exists("SELECT 1 FROM bond WHERE target = ?1 AND state <> 'ended'", &query.asset)?,
             asset,

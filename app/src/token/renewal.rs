@@ -36,7 +36,10 @@ impl App {
                 (Err(refusal), _) | (_, Err(refusal)) => Decision::refuse(refusal.code, refusal.reason),
                 (Ok(client), Ok(jkt)) => {
                     let (client, jkt) = (client.as_ref(), jkt.as_deref());
-                    renewal::decide(&Renewal { request, client, subject, jkt, certificate }, &facts, drawn)
+                    let authorities =
+                        &client_certificate::authorities(asked.peer, &facts.trust_anchors, asked.draw.now());
+                    let renewal = Renewal { request, client, subject, jkt, certificate, authorities };
+                    renewal::decide(&renewal, &facts, drawn)
                 }
             };
             self.finish(decision, None, asked.draw)

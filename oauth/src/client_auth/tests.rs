@@ -102,7 +102,7 @@ fn debug_of_what_is_shown_holds_no_secret() {
 
 fn device_facts() -> CallerFacts {
     let device = Some(speaker(DeviceState::Enrolled));
-    CallerFacts { tenant: tenant(), client: None, device, assertion_used: false }
+    CallerFacts { tenant: tenant(), client: None, device, assertion_used: false, trust_anchors: vec![] }
 }
 
 fn asserted(token: &str, facts: &CallerFacts, now: i64) -> Result<AuthenticatedClient, &'static str> {
@@ -239,7 +239,7 @@ fn device_by_certificate(change: impl Fn(&mut DeviceFacts, &mut ShownCertificate
     change(&mut device, &mut shown);
     let mut presented = Presented::collect(None, &form(&[("client_id", "dev_9F3K2")])).unwrap();
     presented.certificate = Some(shown);
-    let facts = CallerFacts { tenant: tenant(), client: None, device: Some(device), assertion_used: false };
+    let facts = CallerFacts { device: Some(device), ..device_facts() };
     verify(&presented, &facts, NOW).map(|_| ()).map_err(|refusal| refusal.reason)
 }
 
@@ -275,6 +275,52 @@ fn a_device_with_two_keys_may_sign_with_either_without_naming_it() {
     facts.device.as_mut().unwrap().credentials.push(fact(credential("crd_2", &second_key())));
     let client = asserted(&signed(&second_key(), None, &assertion()), &facts, NOW).unwrap();
     assert_eq!(client.credential().unwrap().id.as_str(), "crd_2");
+}
+
+fn named(key: &jose::SigningKey, kid: &str) -> String {
+    let payload = assertion().to_string();
+    jose::jws::sign_compact(None, Some(kid), &Map::new(), payload.as_bytes(), key).unwrap()
+}
+
+#[test]
+fn a_wrong_kid_chooses_no_key_and_a_right_one_chooses_its_own() {
+    let mut facts = device_facts();
+    facts.device.as_mut().unwrap().credentials.push(fact(credential("crd_2", &second_key())));
+    let (first, second) = (thumbprint(&device_key()), thumbprint(&second_key()));
+    for (signer, kid) in [(&device_key(), &second), (&second_key(), &first), (&device_key(), &"nobody's".to_owned())] {
+        assert_eq!(asserted(&named(signer, kid), &facts, NOW).unwrap_err(), "assertion_by_unknown_key", "{kid}");
+    }
+    let chosen = asserted(&named(&second_key(), &second), &facts, NOW).unwrap();
+    assert_eq!(chosen.credential().unwrap().id.as_str(), "crd_2");
+}
+
+#[test]
+fn a_device_under_a_disabled_authority_is_refused_whatever_it_shows() {
+    use identity::trust_anchor::TrustAnchorState;
+    let facts = device_facts();
+    let under = |state, assertion: bool| {
+        let id = [("client_id", "dev_9F3K2")];
+        let by = [TYPE, ("client_assertion", VECTOR)];
+        let mut presented = Presented::collect(None, &form(if assertion { &by } else { &id })).unwrap();
+        presented.certificate = Some(certificate());
+        let anchor = identity::TrustAnchor {
+            id: "ca_1".parse().unwrap(),
+            product: "prd_spk2".parse().unwrap(),
+            name: String::new(),
+            certificate: String::new(),
+            thumbprint: "ca-1".into(),
+            state,
+        };
+        presented.authorities =
+            vec![DeviceAuthority { anchor: fact(anchor), name: "issuer-1".into(), is_shown: false }];
+        verify(&presented, &facts, NOW).map_err(|refusal| (refusal.code, refusal.reason))
+    };
+    for assertion in [true, false] {
+        let refused = under(TrustAnchorState::Disabled, assertion).unwrap_err();
+        assert_eq!(refused, (ErrorCode::InvalidClient, "disabled_trust_anchor"));
+        let guards = under(TrustAnchorState::Trusted, assertion).unwrap().guards();
+        assert!(guards.iter().any(|guard| guard.key.id == "ca_1"), "its tokens fall with the authority");
+    }
 }
 
 #[test]

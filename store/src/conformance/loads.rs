@@ -395,6 +395,7 @@ pub async fn a_renewal_sees_the_title_with_all_who_hold_it(store: Arc<dyn Store>
     assert_eq!((id(&facts.client), id(&facts.caller.client)), (Some("other"), Some("app")));
     assert_eq!(facts.device.as_ref().map(|it| it.device.id.as_str()), Some("dev_1"));
     assert_eq!((ids(&facts.bonds), facts.held), (vec!["bnd_b1", "bnd_m1"], true));
+    assert_eq!(ids(&facts.trust_anchors), ["ca_1"], "of its product alone");
     assert_eq!(facts.anchors_now, [Some(Default::default()), Some(Default::default()), None, Some(Default::default())]);
     let unlisted = RenewalQuery { client: None, anchors: Vec::new(), ..query.clone() };
     let facts = store.load_renewal(caller("app"), unlisted).await.unwrap();

@@ -43,7 +43,7 @@ impl Answer {
     }
 }
 
-fn issue(factory: &Authority, key: &SigningKey, serial: &str, mark: u8) -> Vec<u8> {
+pub(crate) fn issue(factory: &Authority, key: &SigningKey, serial: &str, mark: u8) -> Vec<u8> {
     let spki = key.jwk().to_spki();
     let wanted = DeviceCertificate {
         serial_number: Some(serial),
@@ -210,6 +210,40 @@ async fn a_disabled_authority_lets_nobody_in_and_takes_tokens_back() {
     let bearer = [("authorization", format!("Bearer {token}"))];
     let list = speaker.send("GET", "/device/credentials", &bearer, chain(), Value::Null).await;
     assert_eq!(list.refusal(), (401, "invalid_token".into()));
+}
+
+#[tokio::test]
+async fn a_disabled_authority_stops_its_devices_at_the_token_endpoint_too() {
+    let speaker = Speaker::new().await;
+    speaker.at_home().await;
+    let by_certificate = || async {
+        let fields = [("grant_type", "client_credentials"), ("client_id", speaker.did.as_str())];
+        let request = Request::builder().method("POST").uri("/token");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let mut request = request.body(Body::from(crate::people::world::form(&fields))).unwrap();
+        let certificate = UnverifiedCertificate::new(vec![speaker.certificate.clone()]);
+        request.extensions_mut().insert(Peer { address: "192.0.2.9".parse().unwrap(), certificate, local: false });
+        let (parts, body) = speaker.door.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = to_bytes(body, 1 << 20).await.unwrap();
+        (parts.status.as_u16(), serde_json::from_slice::<Value>(&bytes).unwrap())
+    };
+    let (status, body) = by_certificate().await;
+    assert_eq!(status, 200, "{body}");
+    let token = body["access_token"].as_str().unwrap().to_owned();
+    let said = jws::Unverified::parse(&token).unwrap().peek_claims().unwrap();
+    assert!(said["anc"].as_array().unwrap().iter().any(|anchor| anchor.as_str().unwrap().starts_with("ca.")));
+    let authorities = speaker.world.get("/device-cas").by(&As::Local).send().await.ok();
+    let place = format!("/device-cas/{}", authorities["items"][0]["id"].as_str().unwrap());
+    let state = |state: &str| {
+        let body = json!({ "state": state });
+        speaker.world.patch(place.clone(), &body).header("if-match", "*").by(&As::Local).send()
+    };
+    state("disabled").await.ok();
+    let (status, body) = by_certificate().await;
+    assert_eq!((status, &body["error"]), (401, &json!("invalid_client")));
+    assert!(speaker.world.app.authority().verify(&token, NOW).is_err(), "what it gave fell");
+    state("trusted").await.ok();
+    assert_eq!(by_certificate().await.0, 200, "trusted again");
 }
 
 #[tokio::test]

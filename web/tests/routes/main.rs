@@ -8,6 +8,7 @@ mod assets;
 mod bonds;
 mod clients;
 mod clock;
+mod confidential;
 mod conventions;
 mod device;
 mod device_cas;

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::people::world::{Answer, Browser, ISSUER, PASSWORD, World, form};
 
-const BACK: &str = "https://shop.example.com/cb?x=1";
-const VERIFIER: &str = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag";
+pub(crate) const BACK: &str = "https://shop.example.com/cb?x=1";
+pub(crate) const VERIFIER: &str = "M25iVXpKU3puUjFaYWg3T1NDTDQtcW1ROUY5YXlwalNoc0hhakxifmZHag";
 const CHALLENGE: &str = "qjrzSW9gMiUgpUvqgEPE4_-8swvyCtfOVvg55o5S_es";
 const SECRET: &str = "a-secret-of-the-shop-with-256-bits-of-chance";
 
@@ -26,7 +26,7 @@ async fn shop(world: &World, id: &str, public: bool) {
     store::Store::commit(&*world.store, commit).await.unwrap();
 }
 
-fn asking(more: &[(&str, &str)]) -> String {
+pub(crate) fn asking(more: &[(&str, &str)]) -> String {
     let mut fields = vec![
         ("client_id", "shop"),
         ("response_type", "code"),
@@ -45,7 +45,7 @@ fn asking(more: &[(&str, &str)]) -> String {
 }
 
 /// The parameters an answer carries back to the client.
-fn told(answer: &Answer) -> Map<String, Value> {
+pub(crate) fn told(answer: &Answer) -> Map<String, Value> {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
     let query = answer.to().strip_prefix(BACK).unwrap_or_else(|| panic!("not to the client: {}", answer.to()));
     let pairs = url::form_urlencoded::parse(query.trim_start_matches('&').as_bytes());
@@ -57,7 +57,7 @@ fn error(answer: &Answer) -> String {
 }
 
 /// Asks, and says yes where asked.
-async fn code(browser: &mut Browser<'_>, query: &str) -> Answer {
+pub(crate) async fn code(browser: &mut Browser<'_>, query: &str) -> Answer {
     let shown = browser.get(&format!("/authorize?{query}")).await;
     if shown.status != StatusCode::OK {
         return shown;
@@ -101,7 +101,7 @@ async fn refresh(browser: &mut Browser<'_>, tokens: &Value) -> (u16, Value) {
     post(browser, "/token", true, &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
 }
 
-fn claims(token: &Value) -> Map<String, Value> {
+pub(crate) fn claims(token: &Value) -> Map<String, Value> {
     jws::Unverified::parse(token.as_str().unwrap()).unwrap().peek_claims().unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! Renewing an asset token by proof of the device's key, without app or user: a
 //! device lives on its own for years. Writes nothing; what it yields rests on the
-//! bond that is there, as everything stands now (ADR 7).
+//! bond that is there, as everything stands now (ADR 9).
 
 use identity::bond::{Holder, Target};
 use identity::credential::CredentialState;
@@ -14,7 +14,7 @@ use identity::{
 use super::asset_token::{AssetToken, Form, receivers};
 use super::{ACCESS_TOKEN, Request, Subject, asset_token_type, bad, check_alive, rests_on};
 use crate::client::{Client, GrantType};
-use crate::client_auth::{AuthenticatedClient, ShownCertificate};
+use crate::client_auth::{AuthenticatedClient, DeviceAuthority, ShownCertificate, authority_of};
 use crate::error::{ErrorCode, OAuthRefusal};
 use crate::facts::{RenewalFacts, RenewalQuery};
 use crate::grant::Drawn;
@@ -40,6 +40,8 @@ pub struct Renewal<'a> {
     pub jkt: Option<&'a str>,
     /// The certificate of the connection.
     pub certificate: Option<&'a ShownCertificate>,
+    /// Authorities of the device's product.
+    pub authorities: &'a [DeviceAuthority],
 }
 
 /// What renews.
@@ -113,6 +115,10 @@ fn renew(renewal: &Renewal<'_>, facts: &RenewalFacts, drawn: &Drawn) -> Result<D
     let title = check_title(claims, facts)?;
     let issued_to = issued_to(by, renewal, facts, &title)?;
     let (cnf, credential) = present_key(renewal, title.device, drawn.now)?;
+    let authority = match credential {
+        Some(credential) => authority_of(credential, renewal.authorities).map_err(bad)?,
+        None => None,
+    };
     let holder = holder(by, claims, facts, &title, drawn.now)?;
     let scope = scope(by, renewal, &issued_to, &title, &holder)?;
     let audience = audience(by, renewal, &issued_to, &title, tenant)?;
@@ -121,6 +127,7 @@ fn renew(renewal: &Renewal<'_>, facts: &RenewalFacts, drawn: &Drawn) -> Result<D
     guards.extend(issued_to.registered().map(Fact::guard));
     guards.extend(title.guards());
     guards.extend(credential.map(Fact::guard));
+    guards.extend(authority.map(Fact::guard));
     guards.extend(holder.guards());
     let certificate_end = credential.and_then(|credential| credential.certificate.as_ref());
     let token = AssetToken {

@@ -23,6 +23,7 @@ struct Case {
     client: Option<AuthenticatedClient>,
     jkt: Option<String>,
     certificate: Option<ShownCertificate>,
+    authorities: Vec<DeviceAuthority>,
     /// What is not as it was when the token was made: `b.bnd_own`, its epochs
     /// now, or that there is no such record any more.
     raised: Vec<(&'static str, Option<Epochs>)>,
@@ -69,6 +70,7 @@ fn case() -> Case {
             asset: Some(fact(title("acc_501"))),
             account: Some(fact(home("acc_501"))),
             device: Some(speaker(DeviceState::Active)),
+            trust_anchors: vec![],
             bonds: vec![member_of("acc_501"), own_bond()],
             user: Some(fact(adam())),
             held: true,
@@ -77,6 +79,7 @@ fn case() -> Case {
         client: None,
         jkt: Some(thumbprint(&device_key())),
         certificate: None,
+        authorities: vec![],
         raised: vec![],
     }
 }
@@ -138,6 +141,7 @@ impl Case {
             subject: &self.subject,
             jkt: self.jkt.as_deref(),
             certificate: self.certificate.as_ref(),
+            authorities: &self.authorities,
         };
         decide(&renewal, &facts, &drawn(now))
     }
@@ -317,6 +321,27 @@ fn a_certificate_renews_in_its_time_if_it_is_the_registered_one() {
     assert_eq!(by(foreign).refused(), "proof_by_another_key");
     let bare = by(shown("x5t-9")).device(|known| known.credentials[0].record.certificate = None);
     assert_eq!(bare.renewed().cnf.unwrap().x5t_s256.as_deref(), Some("x5t-9"), "the registry knows the key alone");
+}
+
+#[test]
+fn a_certificate_under_a_disabled_authority_renews_nothing_by_its_key_neither() {
+    let under = |state| {
+        case().with(|it| {
+            let anchor = identity::TrustAnchor {
+                id: "ca_1".parse().unwrap(),
+                product: product().id,
+                name: String::new(),
+                certificate: String::new(),
+                thumbprint: "ca-1".into(),
+                state,
+            };
+            it.authorities = vec![DeviceAuthority { anchor: fact(anchor), name: "issuer-1".into(), is_shown: false }];
+        })
+    };
+    let trusted = under(identity::trust_anchor::TrustAnchorState::Trusted).renewed();
+    assert!(hangs_from(&trusted).contains(&"ca.ca_1.7".into()), "it falls with the authority");
+    let disabled = under(identity::trust_anchor::TrustAnchorState::Disabled);
+    assert_eq!(disabled.refused(), "disabled_trust_anchor");
 }
 
 #[test]
