@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use authority::{Authority, Clock, Entropy};
+use authority::{Authority, Clock, Entropy, ForeignIssuers};
 use identity::Tenant;
 use store::Store;
 
@@ -68,6 +68,7 @@ pub struct App {
     pub(crate) audit: Audit,
     pub(crate) pairing_brake: PairingBrake,
     pub(crate) pulse: Pulse,
+    pub(crate) foreign: ForeignIssuers,
 }
 
 /// What the world gives an application.
@@ -84,6 +85,13 @@ pub struct Ports {
 }
 
 impl App {
+    /// Trusts foreign issuers for exchange; nobody by default.
+    #[must_use]
+    pub fn trusting(mut self, foreign: ForeignIssuers) -> Self {
+        self.foreign = foreign;
+        self
+    }
+
     /// Whose application it is.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant

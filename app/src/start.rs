@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use authority::{AnchorIndex, Authority, Start};
+use authority::{AnchorIndex, Authority, ForeignIssuers, Start};
 use identity::Tenant;
 
 use crate::app::{App, Ports, Settings};
@@ -69,6 +69,7 @@ impl App {
             audit,
             pairing_brake,
             pulse: Pulse::default(),
+            foreign: ForeignIssuers::none(),
         };
         app.keep_keys().await?;
         match app.reload_keys().await? {

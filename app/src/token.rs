@@ -24,6 +24,7 @@ use crate::fault::Fault;
 
 mod device_code;
 mod exchange;
+mod foreign;
 mod refresh;
 mod renewal;
 

@@ -7,6 +7,7 @@
 //! changes: two decisions from one snapshot can not both rely on it.
 
 pub mod actor;
+pub mod adoption;
 pub mod attributes;
 pub mod call_home;
 pub mod claiming;

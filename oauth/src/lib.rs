@@ -21,6 +21,7 @@ pub mod device_authorization;
 pub mod error;
 pub mod facts;
 pub mod family;
+pub mod foreign_token;
 pub mod form;
 pub mod grant;
 pub mod introspection;

@@ -13,6 +13,7 @@ mod clients;
 mod data;
 mod environment;
 mod example;
+mod exchange;
 mod issuer;
 mod keys;
 mod limits;
@@ -28,6 +29,7 @@ mod tls;
 pub use clients::Clients;
 pub use data::Data;
 pub use environment::Environment;
+pub use exchange::{Exchange, IssuerKeys, Trust};
 pub use issuer::{BaseUrl, Issuer};
 pub use keys::Keys;
 pub use limits::Limits;
@@ -65,6 +67,8 @@ pub struct Config {
     pub clients: Clients,
     /// How long keys are used.
     pub keys: Keys,
+    /// Foreign issuers whose tokens count as a customer's.
+    pub exchange: Exchange,
 }
 
 /// All that is wrong with a configuration, at least one thing.
@@ -143,7 +147,15 @@ impl Config {
             log: top.section("log", "What is told on standard error, and how.", Log::read),
             clients: top.section("clients", "How this service is called, and which clients it trusts.", Clients::read),
             keys: top.section("keys", "The keys that tokens are signed with.", Keys::read),
+            exchange: top.section(
+                "exchange",
+                "Foreign issuers whose tokens count as a customer's when a device is registered.",
+                Exchange::read,
+            ),
         };
+        if config.exchange.issuers.iter().any(|trust| trust.issuer.issuer == config.issuer.url.as_str()) {
+            top.mistake("exchange.issuers", "this server trusts its own tokens anyway: leave it out");
+        }
         top.finish();
         config
     }

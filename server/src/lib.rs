@@ -7,6 +7,7 @@ pub mod command;
 pub mod config;
 pub mod data;
 pub mod demo;
+pub mod fetch;
 pub mod fleet;
 pub mod health;
 pub mod journal;

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use app::mailer::{FolderMailer, Mailer, SmtpMailer, SmtpSecurity};
 use app::{App, Fault, MasterKey, OTHER_MASTER_KEY, Ports, Settings};
-use authority::Clock;
+use authority::{Clock, ForeignIssuers};
 use store::{Store, StoreError};
 use store_sqlite::{SqliteStore, TenantSettings};
 use web::State;
 use zeroize::Zeroizing;
 
 use crate::command::{Exit, Failure};
-use crate::config::{Config, Mail, MailWay, SmtpEncryption};
+use crate::config::{Config, Exchange, Mail, MailWay, SmtpEncryption};
 use crate::data::{DataFolder, sync_folder_of};
+use crate::fetch::HttpsFetch;
 use crate::journal::RaisesJournal;
 use crate::listen::Drain;
 use crate::port::SystemEntropy;
@@ -70,7 +71,16 @@ pub async fn open_app(
         }
         (Err(fault), _) => return Err(app_failure(&fault, data)),
     };
-    Ok(Arc::new(app))
+    Ok(Arc::new(app.trusting(foreign_issuers(&config.exchange))))
+}
+
+/// Those of the configuration; nobody is fetched from but them.
+fn foreign_issuers(exchange: &Exchange) -> ForeignIssuers {
+    if exchange.issuers.is_empty() {
+        return ForeignIssuers::none();
+    }
+    let issuers = exchange.issuers.iter().map(|trust| (trust.issuer.clone(), trust.keys.source()));
+    ForeignIssuers::new(issuers, Arc::new(HttpsFetch::new(&exchange.authorities)))
 }
 
 fn tenant(config: &Config) -> TenantSettings {

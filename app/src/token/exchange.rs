@@ -5,7 +5,7 @@ use identity::{Anchor, AnchorKind, FamilyId, Secret};
 use oauth::actor_token::ActorToken;
 use oauth::client_auth::Presented;
 use oauth::grant::jwt_bearer;
-use oauth::grant::token_exchange::{self, ACCESS_TOKEN, Registration, Request, Subject};
+use oauth::grant::token_exchange::{self, ACCESS_TOKEN, ID_TOKEN, Registration, Request, Shown, Subject};
 use oauth::token::TokenKind;
 use oauth::{Decision, ErrorCode, OAuthRefusal, Scope};
 
@@ -23,8 +23,18 @@ impl App {
             Some(Err(reason)) => return Ok(Err(OAuthRefusal::new(ErrorCode::InvalidRequest, reason))),
             None => {}
         }
-        let subject = self.subject(request.subject_token.expose(), asked.draw.now());
+        let (token, now) = (request.subject_token.expose(), asked.draw.now());
         let implied = asked.presented.client_id().is_none();
+        if let Some(foreign) = self.foreign.verify(token, &request.subject_type, now).await {
+            if let (Ok(subject), false) = (&foreign, implied) {
+                self.adopt(&asked, subject).await?;
+            }
+            return self.register(&asked, &request, foreign.map(Shown::Foreign), implied).await;
+        }
+        if request.subject_type == ID_TOKEN {
+            return Ok(Err(OAuthRefusal::new(ErrorCode::InvalidRequest, "id_token_of_nobody_trusted")));
+        }
+        let subject = self.subject(token, now);
         if let (true, Ok(subject)) = (implied, &subject) {
             // The Salesforce form: the subject token names the client.
             asked.presented = Presented::named(subject.claims.client_id.clone());
@@ -34,14 +44,14 @@ impl App {
             let client_shown = !implied;
             return self.trade(&asked, subject, request.scope.clone(), client_shown, true).await;
         }
-        self.register(&asked, &request, subject, implied).await
+        self.register(&asked, &request, subject.map(Shown::Ours), implied).await
     }
 
     async fn register(
         &self,
         asked: &Asked<'_>,
         request: &Request,
-        subject: Result<Subject, &'static str>,
+        subject: Result<Shown, &'static str>,
         implied: bool,
     ) -> Outcome<TokenAnswer> {
         let (drawn, refresh) = self.drawn(asked.draw, 1, asked.draw.id(FamilyId::mint));

@@ -193,15 +193,9 @@ pub(super) fn check_names(person: &NewPerson) -> Result<(), Refusal<Code>> {
     Ok(())
 }
 
-/// A person, their household, and their membership as its owner.
-pub(super) fn make<R>(
-    decision: Decision<R, Change, Code>,
-    person: &NewPerson,
-    state: UserState,
-    roles: &[Role],
-    now: i64,
-) -> (Decision<R, Change, Code>, User) {
-    let user = User {
+/// The person alone.
+pub(super) fn user(person: &NewPerson, state: UserState, roles: &[Role], now: i64) -> User {
+    User {
         id: person.user.clone(),
         email: person.email.clone(),
         name: person.name.trim().to_owned(),
@@ -216,7 +210,18 @@ pub(super) fn make<R>(
         claims: serde_json::Map::new(),
         created_at: now,
         updated_at: now,
-    };
+    }
+}
+
+/// A person, their household, and their membership as its owner.
+pub(super) fn make<R>(
+    decision: Decision<R, Change, Code>,
+    person: &NewPerson,
+    state: UserState,
+    roles: &[Role],
+    now: i64,
+) -> (Decision<R, Change, Code>, User) {
+    let user = user(person, state, roles, now);
     let account = Account {
         id: person.account.clone(),
         kind: AccountKind::Household,

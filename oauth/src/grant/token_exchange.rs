@@ -5,6 +5,7 @@
 use identity::{Anchor, AnchorKind, AssetId, BondId, CredentialId, DeviceId, Secret};
 
 use crate::error::{ErrorCode, OAuthRefusal};
+use crate::foreign_token::ForeignSubject;
 use crate::form::Form;
 use crate::scope::Scope;
 use crate::token::{Claims, TokenKind};
@@ -15,6 +16,7 @@ mod device;
 mod registration;
 pub mod renewal;
 
+pub use customer::may_bring;
 pub use registration::{Registration, decide, query};
 
 /// RFC 8693 §3.
@@ -23,6 +25,11 @@ pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// The scope a customer's token needs to register devices.
 pub const REGISTER: &str = "device:register";
+/// The scope a service's own token needs to register devices for an account
+/// that it names, without any person.
+pub const REGISTER_FOR: &str = "assets:register_for";
+/// RFC 8693 §3; of trusted foreign issuers alone.
+pub const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -63,7 +70,8 @@ impl Request {
     pub fn parse(form: &Form, issuer: &str) -> Result<Self, OAuthRefusal> {
         let subject_token = Secret::new(form.required("subject_token", "subject_token_missing")?.to_owned());
         let subject_type = form.required("subject_token_type", "subject_token_type_missing")?.to_owned();
-        let known = [ACCESS_TOKEN, JWT].contains(&subject_type.as_str()) || subject_type == asset_token_type(issuer);
+        let known = [ACCESS_TOKEN, JWT, ID_TOKEN].contains(&subject_type.as_str());
+        let known = known || subject_type == asset_token_type(issuer);
         if !known {
             return Err(bad("subject_token_type_unknown"));
         }
@@ -90,6 +98,25 @@ pub struct Subject {
     pub kind: TokenKind,
     /// What it says.
     pub claims: Claims,
+}
+
+/// A subject token whose signature was found good.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// One of ours.
+    Ours(Subject),
+    /// One of a trusted foreign issuer.
+    Foreign(ForeignSubject),
+}
+
+impl Shown {
+    /// Whom it speaks of, by the id they have here.
+    fn sub(&self) -> String {
+        match self {
+            Self::Ours(subject) => subject.claims.sub.clone(),
+            Self::Foreign(subject) => subject.user.to_string(),
+        }
+    }
 }
 
 /// Ids that were drawn for what a registration may make.

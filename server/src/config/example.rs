@@ -14,12 +14,34 @@ pub(super) fn render(entries: &[Entry]) -> String {
                 comment(&mut text, doc);
                 writeln!(text, "[{path}]")
             }
+            Entry::List { path, doc, entries } => {
+                text.push('\n');
+                comment(&mut text, doc);
+                for line in sample(path, entries).lines() {
+                    text.push_str("# ");
+                    text.push_str(line);
+                    text.push('\n');
+                }
+                Ok(())
+            }
             Entry::Key { key, doc, value, set } => {
                 comment(&mut text, doc);
                 writeln!(text, "{}{key} = {value}", if *set { "" } else { "# " })
             }
         };
         written.expect("a String takes every byte");
+    }
+    text
+}
+
+/// One section of a list, whole.
+fn sample(path: &str, entries: &[Entry]) -> String {
+    let mut text = format!("[[{path}]]\n");
+    for entry in entries {
+        if let Entry::Key { key, doc, value, .. } = entry {
+            comment(&mut text, doc);
+            text.push_str(&format!("{key} = {value}\n"));
+        }
     }
     text
 }

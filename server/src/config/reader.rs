@@ -41,6 +41,7 @@ pub(super) trait Setting: Sized {
 /// One line or head of the example file.
 pub(super) enum Entry {
     Section { path: String, doc: &'static str },
+    List { path: String, doc: &'static str, entries: Vec<Entry> },
     Key { key: &'static str, doc: &'static str, value: Value, set: bool },
 }
 
@@ -83,6 +84,48 @@ impl<'a> Section<'a> {
         let value = read(&mut below);
         below.finish();
         value
+    }
+
+    /// A list of sections of one kind (`[[…]]`), none by default; the example shows one as a
+    /// comment.
+    pub(super) fn list<T>(&mut self, key: &'static str, doc: &'static str, read: fn(&mut Section<'_>) -> T) -> Vec<T> {
+        self.known.push(key);
+        let path = self.path_of(key);
+        self.describe_list(&path, doc, read);
+        let tables = match self.table.remove(key) {
+            None => return Vec::new(),
+            Some(Value::Array(tables)) => tables,
+            Some(other) => vec![other],
+        };
+        let mut list = Vec::new();
+        for (at, table) in tables.into_iter().enumerate() {
+            let Value::Table(table) = table else {
+                self.mistake(key, format!("{table} is not a list of sections (write [[{path}]])"));
+                continue;
+            };
+            let path = format!("{path}[{at}]");
+            let aside = RefCell::new(Findings::default());
+            let mut below = Section { path, table, known: Vec::new(), base: self.base, findings: &aside };
+            list.push(read(&mut below));
+            below.finish();
+            self.findings.borrow_mut().mistakes.extend(aside.into_inner().mistakes);
+        }
+        list
+    }
+
+    /// What the example says of such a list: one of them, read from nothing.
+    fn describe_list<T>(&self, path: &str, doc: &'static str, read: fn(&mut Section<'_>) -> T) {
+        let aside = RefCell::new(Findings::default());
+        let mut below = Section {
+            path: path.to_owned(),
+            table: Table::new(),
+            known: Vec::new(),
+            base: self.base,
+            findings: &aside,
+        };
+        read(&mut below);
+        let entries = aside.into_inner().entries;
+        self.findings.borrow_mut().entries.push(Entry::List { path: path.to_owned(), doc, entries });
     }
 
     /// Reports what is left over. Called by [`Self::section`]; the top calls it itself.
@@ -131,6 +174,11 @@ impl<'a> Section<'a> {
     /// A file or folder; a relative one starts where the configuration file is.
     pub(super) fn path(&mut self, key: &'static str, example: &str, doc: &'static str) -> Option<PathBuf> {
         self.optional(key, &example.to_owned(), doc).map(|text| self.base.join(text))
+    }
+
+    /// Where a relative path of the file leads.
+    pub(super) fn place(&self, path: &str) -> PathBuf {
+        self.base.join(path)
     }
 
     /// A secret, kept in a file of its own; line ends at its end are not part of it.

@@ -22,6 +22,7 @@ fn the_example_names_every_key_also_those_without_a_default() {
     let whole: String = example
         .lines()
         .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with("[[") => format!("{rest}\n"),
             Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => format!("{rest}\n"),
             _ => format!("{line}\n"),
         })
@@ -124,4 +125,52 @@ fn the_environment_names_file_and_data_folder_and_the_folder_goes_first() {
     assert_eq!(Config::load(&environment).unwrap().data.folder, PathBuf::from("/elsewhere"));
     let missing = Environment { config: Some(PathBuf::from("/nowhere.toml")), ..Environment::default() };
     assert!(Config::load(&missing).unwrap_err().to_string().contains("cannot read /nowhere.toml"));
+}
+
+#[test]
+fn a_trusted_issuer_is_read_with_where_its_keys_are() {
+    let config = Config::parse(
+        r#"
+        [[exchange.issuers]]
+        issuer = "https://login.maker.example"
+        audience = "https://id.example.com"
+        clients = ["app_mobile"]
+        users = "make"
+        [[exchange.issuers]]
+        issuer = "http://127.0.0.1:9000"
+        keys = "http://127.0.0.1:9000/keys"
+        accepts = ["id_token"]
+        client_id = "speaker-app"
+        account = "acc_501"
+        "#,
+        Path::new(""),
+    );
+    let [first, second] = config.unwrap().exchange.issuers.try_into().unwrap();
+    assert_eq!((first.keys, first.issuer.users), (IssuerKeys::Discovery, oauth::foreign_token::Users::Make));
+    assert_eq!(first.issuer.clients, ["app_mobile".parse().unwrap()]);
+    assert_eq!(second.keys, IssuerKeys::Url("http://127.0.0.1:9000/keys".into()));
+    assert_eq!(second.issuer.account, Some("acc_501".parse().unwrap()));
+}
+
+#[test]
+fn a_trusted_issuer_that_would_let_others_in_is_a_mistake() {
+    let told = |lines: &str| {
+        let text = format!("[[exchange.issuers]]\nissuer = \"https://login.maker.example\"\n{lines}");
+        mistakes(&text).join("; ")
+    };
+    assert!(told("").contains("exchange.issuers[0].audience: is missing"));
+    assert!(told("accepts = [\"id_token\"]").contains("exchange.issuers[0].client_id: is missing"));
+    assert!(told("audience = \"x\"\nclient_id = \"x\"\n").contains("is the client id too"));
+    for keys in ["http://login.maker.example/keys", "http://169.254.169.254/keys", "https://a:b@login.maker.example/"] {
+        let lines = format!("audience = \"x\"\nkeys = \"{keys}\"");
+        assert!(told(&lines).contains("exchange.issuers[0].keys: keys are fetched over https alone"), "{keys}");
+    }
+    assert!(told("audience = \"x\"\nkeys = \"no-such-file.json\"").contains("cannot read"));
+    assert!(told("audience = \"x\"\nclients = [\"u_adam\"]").contains("\"u_adam\" is no id of that kind"));
+    assert!(told("audience = \"x\"\nkey = 1").contains("exchange.issuers[0].key: unknown key"));
+    let twice = "[[exchange.issuers]]\nissuer = \"https://a.example\"\naudience = \"x\"\n";
+    assert!(mistakes(&twice.repeat(2)).join("; ").contains("exchange.issuers: https://a.example stands there twice"));
+    let own = "[[exchange.issuers]]\nissuer = \"https://localhost:8443\"\naudience = \"x\"\n";
+    assert!(mistakes(own).join("; ").contains("exchange.issuers: this server trusts its own tokens anyway"));
+    assert!(mistakes("[exchange]\nissuers = 1").join("; ").contains("is not a list of sections"));
 }

@@ -19,6 +19,8 @@ const INGEST: &str = "https://ingest.example.com";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+const GATEWAY_SECRET: &str = "a-secret-of-the-gateway-with-256-bits-of-chance";
 const DAY: u64 = 86_400;
 
 /// Adam's speaker, which enters itself, and the app on his phone.
@@ -99,11 +101,15 @@ impl Home {
     }
 
     fn actor(&self, key: &SigningKey, jti: &str) -> String {
-        let claims = json!({
-            "iss": "maker:1", "sub": "maker:1", "aud": ISSUER, "iat": self.now(), "exp": self.now() + 300, "jti": jti,
-            "did": "maker:1", "name": "Hall speaker", "serial_number": "SPK-1", "model": "SPK-2",
-            "cnf": { "jwk": key.jwk().to_bare_json() },
+        self.actor_of(key, "maker:1", jti, &json!({}))
+    }
+
+    fn actor_of(&self, key: &SigningKey, did: &str, jti: &str, more: &Value) -> String {
+        let mut claims = json!({
+            "iss": did, "sub": did, "aud": ISSUER, "iat": self.now(), "exp": self.now() + 300, "jti": jti,
+            "did": did, "name": "Hall speaker", "model": "SPK-2", "cnf": { "jwk": key.jwk().to_bare_json() },
         });
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         jws::sign_compact(Some("actor+jwt"), None, &Map::new(), claims.to_string().as_bytes(), key).unwrap()
     }
 
@@ -162,6 +168,20 @@ impl Home {
         let (status, body) = self.post("/token", None, None, &fields).await;
         assert_eq!(status, 200, "{body}");
         body
+    }
+
+    /// Brings a device with a subject token and what it says of itself.
+    async fn bring(&self, client: &[(&str, &str)], subject: (&str, &str), actor: &str) -> (u16, Value) {
+        let mut fields = vec![
+            ("grant_type", EXCHANGE),
+            ("subject_token", subject.0),
+            ("subject_token_type", subject.1),
+            ("actor_token", actor),
+            ("actor_token_type", JWT),
+            ("scope", "telemetry:write"),
+        ];
+        fields.extend(client);
+        self.post("/token", None, None, &fields).await
     }
 
     async fn register(&self) -> Value {
@@ -346,6 +366,28 @@ async fn a_retired_signing_key_verifies_renewals_as_long_as_there_are_any() {
 }
 
 #[tokio::test]
+async fn a_certificate_over_the_devices_key_renews_and_binds_the_new_token() {
+    let home = Home::new().await;
+    let token = home.register().await["access_token"].clone();
+    let factory = crate::device_cas::authority("Factory", NOW + 86_400 * 365);
+    let by = |key: &SigningKey| {
+        let certificate = crate::device::issue(&factory, key, "SPK-1", 1);
+        let (home, token) = (&home, token.as_str().unwrap());
+        async move {
+            let fields = [("grant_type", EXCHANGE), ("subject_token", token), ("subject_token_type", JWT)];
+            let answer = home.post("/token", None, Some(vec![certificate.clone()]), &fields).await;
+            (answer, certificate)
+        }
+    };
+    let ((status, body), certificate) = by(&home.key).await;
+    assert_eq!((status, &body["token_type"]), (200, &json!("Bearer")), "{body}");
+    let thumbprint = pki::Certificate::parse(&certificate).unwrap().thumbprint();
+    assert_eq!(claims(&body["access_token"])["cnf"], json!({ "x5t#S256": jose::base64url::encode(thumbprint) }));
+    let ((status, body), _) = by(&SigningKey::generate(Alg::ES256).unwrap()).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_request")));
+}
+
+#[tokio::test]
 async fn after_a_restart_a_renewal_is_what_it_was() {
     let home = Home::new().await;
     let token = home.register().await["access_token"].clone();
@@ -433,4 +475,178 @@ async fn an_unbound_asset_token_is_refreshed_in_turns_and_a_spent_turn_ends_them
     let verified = home.world.app.authority().verify(token, home.now());
     assert_eq!(verified.unwrap_err().reason, "anchor_raised_family", "and with it the asset token");
     assert!(home.world.kinds().await.contains(&"family.revoked".to_owned()));
+}
+
+/// The gateway of a building, with these scopes, and its own token.
+async fn gateway(home: &Home, id: &str, scopes: &str) -> String {
+    let more = json!({
+        "auth": "client_secret_post", "secret": app::digest_text(GATEWAY_SECRET.as_bytes()), "scopes": scopes,
+        "grant_types": ["client_credentials", EXCHANGE], "rights": { "asset_tokens": true },
+    });
+    home.client(id, &more).await;
+    let fields = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", GATEWAY_SECRET)];
+    let (status, body) = home.post("/token", None, None, &fields).await;
+    assert_eq!(status, 200, "{body}");
+    body["access_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_gateway_with_the_right_registers_for_an_account_and_its_owner_comes_later() {
+    let home = Home::new().await;
+    let own = gateway(&home, "gateway", "assets:register_for telemetry:write").await;
+    let client = [("client_id", "gateway"), ("client_secret", GATEWAY_SECRET)];
+    let named = |jti: &str| home.actor_of(&home.key, "maker:1", jti, &json!({ "account_id": "acc_501" }));
+    let (status, body) = home.bring(&client, (&own, ACCESS_TOKEN), &named("gw-1")).await;
+    assert_eq!(status, 200, "{body}");
+    let made = claims(&body["access_token"]);
+    assert_eq!((&made["sub"], &made["account_id"]), (&json!("acc_501"), &json!("acc_501")));
+    assert!(!anchors(&made).iter().any(|anchor| anchor.starts_with("b.") || anchor.starts_with("u.")), "{made:?}");
+    let told = home.world.events().await;
+    let registered = told.iter().find(|(kind, ..)| kind == "asset.registered").unwrap();
+    assert_eq!((&registered.2["user_id"], &registered.2["client_id"]), (&Value::Null, &json!("gateway")));
+    home.world.clock.pass(2 * DAY);
+    let (status, renewed) = home.renew(&body["access_token"]).await;
+    assert_eq!((status, &claims(&renewed["access_token"])["sub"]), (200, &json!("acc_501")), "{renewed}");
+    // Adam, who lives there, takes it into his own hands.
+    let owned = home.register().await;
+    let owned = claims(&owned["access_token"]);
+    assert_eq!((&owned["sub"], &owned["asset_id"]), (&json!("u_adam"), &made["asset_id"]));
+    assert!(anchors(&owned).iter().filter(|anchor| anchor.starts_with("b.")).count() == 2);
+}
+
+#[tokio::test]
+async fn a_gateway_without_the_right_or_for_nobody_registers_nothing() {
+    let home = Home::new().await;
+    let client = [("client_id", "plain"), ("client_secret", GATEWAY_SECRET)];
+    let plain = gateway(&home, "plain", "device:register telemetry:write").await;
+    let named = home.actor_of(&home.key, "maker:1", "gw-1", &json!({ "account_id": "acc_501" }));
+    let (status, body) = home.bring(&client, (&plain, ACCESS_TOKEN), &named).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_request")));
+    let own = gateway(&home, "gateway", "assets:register_for telemetry:write").await;
+    let client = [("client_id", "gateway"), ("client_secret", GATEWAY_SECRET)];
+    for (at, account) in [json!({}), json!({ "account_id": "acc_nobody" })].iter().enumerate() {
+        let actor = home.actor_of(&home.key, "maker:1", &format!("gw-{at}-x"), account);
+        let (status, body) = home.bring(&client, (&own, ACCESS_TOKEN), &actor).await;
+        assert_eq!((status, &body["error"]), (400, &json!("invalid_request")), "{account}");
+    }
+    // What a person holds stays theirs.
+    home.register().await;
+    let again = home.actor_of(&home.key, "maker:1", "gw-9", &json!({ "account_id": "acc_501" }));
+    let (status, body) = home.bring(&client, (&own, ACCESS_TOKEN), &again).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_request")));
+    assert_eq!(home.world.kinds().await.iter().filter(|kind| *kind == "asset.registered").count(), 1);
+}
+
+/// Two providers that the maker keeps customers at, each with its key; the second
+/// may only speak of people who are known.
+struct Providers {
+    home: Home,
+    first: SigningKey,
+    second: SigningKey,
+}
+
+const FIRST: &str = "https://login.maker.example";
+const SECOND: &str = "https://login.other.example";
+
+async fn providers() -> Providers {
+    use oauth::foreign_token::{Accepted, TrustedIssuer, Users};
+    let home = Home::new().await;
+    let (first, second) = (SigningKey::generate(Alg::ES256).unwrap(), SigningKey::generate(Alg::ES256).unwrap());
+    let trusted = |issuer: &str, users, key: &SigningKey| {
+        let issuer = TrustedIssuer {
+            issuer: issuer.into(),
+            accepts: vec![Accepted::AccessToken, Accepted::IdToken],
+            audience: Some(ISSUER.into()),
+            client_id: Some("speaker-app".into()),
+            clients: vec!["app_mobile".parse().unwrap()],
+            users,
+            account: None,
+        };
+        (issuer, authority::KeySource::Fixed(jose::JwkSet::new(vec![key.jwk().clone()])))
+    };
+    struct Nobody;
+    impl authority::Fetch for Nobody {
+        fn get<'a>(&'a self, url: &'a str) -> authority::Fetched<'a> {
+            panic!("{url} was fetched")
+        }
+    }
+    let issuers = [trusted(FIRST, Users::Make, &first), trusted(SECOND, Users::Find, &second)];
+    let foreign = authority::ForeignIssuers::new(issuers, std::sync::Arc::new(Nobody));
+    let state = State { app: home.world.trusting(foreign).await, origin: ISSUER.into() };
+    let home = Home { devices: web::device_router(state), ..home };
+    Providers { home, first, second }
+}
+
+impl Providers {
+    fn token(&self, key: &SigningKey, issuer: &str, sub: &str, typ: &str, aud: &str) -> String {
+        let (now, exp) = (self.home.now(), self.home.now() + 300);
+        let claims = json!({ "iss": issuer, "sub": sub, "aud": aud, "iat": now, "exp": exp, "name": "Adam" });
+        jws::sign_compact(Some(typ), None, &Map::new(), claims.to_string().as_bytes(), key).unwrap()
+    }
+
+    async fn bring(&self, token: &str, kind: &str, did: &str) -> (u16, Value) {
+        let key = SigningKey::generate(Alg::ES256).unwrap();
+        let actor = self.home.actor_of(&key, did, &format!("act-{did}"), &json!({}));
+        self.home.bring(&[("client_id", "app_mobile")], (token, kind), &actor).await
+    }
+}
+
+#[tokio::test]
+async fn a_person_of_a_trusted_issuer_is_made_once_and_the_same_sub_elsewhere_is_another() {
+    let it = providers().await;
+    let first = it.token(&it.first, FIRST, "adam", "at+jwt", ISSUER);
+    let (status, body) = it.bring(&first, ACCESS_TOKEN, "maker:1").await;
+    assert_eq!(status, 200, "{body}");
+    let made = claims(&body["access_token"]);
+    let created = it.home.world.kinds().await.iter().filter(|kind| *kind == "user.created").count();
+    let both = [it.bring(&first, ACCESS_TOKEN, "maker:2"), it.bring(&first, JWT, "maker:3")];
+    for (status, again) in futures_util::future::join_all(both).await {
+        assert_eq!(status, 200, "{again}");
+        let again = claims(&again["access_token"]);
+        assert_eq!((&again["sub"], &again["account_id"]), (&made["sub"], &made["account_id"]));
+    }
+    assert_eq!(it.home.world.kinds().await.iter().filter(|kind| *kind == "user.created").count(), created);
+    let by_id = it.token(&it.first, FIRST, "adam", "JWT", "speaker-app");
+    let (status, body) = it.bring(&by_id, ID_TOKEN, "maker:4").await;
+    assert_eq!((status, &claims(&body["access_token"])["sub"]), (200, &made["sub"]));
+    // The other issuer's Adam is not known, and is not this one.
+    let second = it.token(&it.second, SECOND, "adam", "at+jwt", ISSUER);
+    let (status, body) = it.bring(&second, ACCESS_TOKEN, "maker:5").await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_request")));
+    let eve = it.token(&it.first, FIRST, "eve", "at+jwt", ISSUER);
+    let (_, body) = it.bring(&eve, ACCESS_TOKEN, "maker:6").await;
+    let eve = claims(&body["access_token"]);
+    assert!(eve["sub"] != made["sub"] && eve["account_id"] != made["account_id"]);
+    // Stopped here, they bring nothing here, whatever is said there.
+    let sub = made["sub"].as_str().unwrap();
+    it.home.world.act(format!("/users/{sub}/disable")).by(&As::Local).send().await.ok();
+    let (status, body) = it.bring(&first, ACCESS_TOKEN, "maker:7").await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_request")));
+}
+
+#[tokio::test]
+async fn what_no_trusted_issuer_said_for_us_brings_nobody_and_nothing() {
+    let it = providers().await;
+    let before = it.home.world.kinds().await;
+    let stranger = SigningKey::generate(Alg::ES256).unwrap();
+    for (token, kind, why) in [
+        (it.token(&stranger, FIRST, "adam", "at+jwt", ISSUER), ACCESS_TOKEN, "another's signature"),
+        (it.token(&it.second, FIRST, "adam", "at+jwt", ISSUER), ACCESS_TOKEN, "the other issuer's signature"),
+        (it.token(&it.first, "https://evil.example", "adam", "at+jwt", ISSUER), ACCESS_TOKEN, "an unknown issuer"),
+        (it.token(&it.first, FIRST, "adam", "at+jwt", "https://api.example.com"), ACCESS_TOKEN, "for another"),
+        (it.token(&it.first, FIRST, "adam", "JWT", "another-app"), ID_TOKEN, "an ID token for another app"),
+        (it.token(&it.first, FIRST, "adam", "JWT", "speaker-app"), ACCESS_TOKEN, "an ID token as access token"),
+        (it.home.customer("app_mobile"), ID_TOKEN, "our own access token as ID token"),
+    ] {
+        let (status, body) = it.bring(&token, kind, "maker:1").await;
+        assert_eq!((status, &body["error"]), (400, &json!("invalid_request")), "{why}");
+    }
+    let good = it.token(&it.first, FIRST, "adam", "at+jwt", ISSUER);
+    it.home.client("other", &json!({ "rights": { "asset_tokens": true } })).await;
+    let actor = it.home.actor_of(&it.home.key, "maker:1", "act-1", &json!({}));
+    let (status, _) = it.home.bring(&[("client_id", "other")], (&good, ACCESS_TOKEN), &actor).await;
+    assert_eq!(status, 400, "a client that may not bring them");
+    let (status, _) = it.home.bring(&[], (&good, ACCESS_TOKEN), &actor).await;
+    assert_eq!(status, 401, "and none at all");
+    assert_eq!(it.home.world.kinds().await, before, "nobody was made");
 }

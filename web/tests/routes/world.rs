@@ -245,6 +245,12 @@ impl World {
         start(&self.store, &self.clock, 1 << 40).await
     }
 
+    /// Another process on the same store, which trusts foreign issuers.
+    pub(crate) async fn trusting(&self, foreign: authority::ForeignIssuers) -> Arc<App> {
+        let app = start(&self.store, &self.clock, 1 << 41).await;
+        Arc::new(Arc::into_inner(app).unwrap().trusting(foreign))
+    }
+
     fn call(&self, method: &'static str, target: impl Into<String>) -> Call<'_> {
         let target = target.into();
         Call { world: self, caller: As::Nobody, method, target, headers: Vec::new(), body: Body::empty() }

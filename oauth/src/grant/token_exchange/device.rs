@@ -42,18 +42,27 @@ pub(super) fn matched<'a>(
 }
 
 /// The account it comes into: the one that owns it already if the customer is a
-/// member there, the one named by the token likewise, else the customer's own.
+/// member there, the one named by the token likewise, else the customer's own. A
+/// service names it, and takes nothing out of the hands of a person.
 pub(super) fn account<'a>(
     facts: &'a RegistrationFacts,
     actor: &ActorToken,
     owned: &'a OwnedFacts,
+    customer: &Customer<'_>,
 ) -> Result<&'a Fact<identity::Account>, OAuthRefusal> {
     let member = |account: &Fact<identity::Account>| {
         facts.memberships.iter().any(|bond| bond.target == identity::bond::Target::Account(account.id.clone()))
     };
-    if let Some(named) = &actor.account {
-        let account = facts.named_account.as_ref().filter(|account| account.id.as_str() == named);
-        return account.filter(|account| member(account)).ok_or(bad("account_of_a_stranger"));
+    let named = |name: &String| facts.named_account.as_ref().filter(|account| account.id.as_str() == name);
+    if customer.user.is_none() {
+        if owned.asset.as_ref().is_some_and(|asset| asset.registered_by.is_some()) {
+            return Err(bad("title_of_a_person"));
+        }
+        let name = actor.account.as_ref().ok_or(bad("account_missing"))?;
+        return named(name).ok_or(bad("account_unknown"));
+    }
+    if let Some(name) = &actor.account {
+        return named(name).filter(|account| member(account)).ok_or(bad("account_of_a_stranger"));
     }
     if let Some(owner) = owned.account.as_ref().filter(|account| member(account)) {
         return Ok(owner);
@@ -69,7 +78,8 @@ pub(super) fn check_named(actor: &ActorToken, owned: &OwnedFacts, customer: &Cus
     if actor.asset.as_deref().is_some_and(|asset| Some(asset) != title) {
         return Err(bad("asset_of_a_stranger"));
     }
-    if actor.contact.as_deref().is_some_and(|contact| customer.user.contact_id.as_deref() != Some(contact)) {
+    let own = customer.user.and_then(|user| user.contact_id.as_deref());
+    if actor.contact.as_deref().is_some_and(|contact| own != Some(contact)) {
         return Err(bad("contact_of_a_stranger"));
     }
     let unknown_did = actor.did.starts_with("dev_") && owned.device.is_none();

@@ -4,13 +4,13 @@
 use identity::asset::Possession;
 use identity::bond::BondOrigin;
 use identity::rule::claiming::{self, Claim, Holding, NewDevice, ShownKey};
-use identity::{Anchor, AnchorKind, Anchors, ClientId, Event, EventKind, Secret, Write};
+use identity::{Anchor, AnchorKind, Anchors, ClientId, Event, EventKind, Fact, Product, Secret, Write};
 use jose::Jwk;
 
 use super::asset_token::{AssetToken, Form, receivers, scope};
 use super::customer::{Customer, check_customer};
 use super::device::{account, check_named, matched};
-use super::{NewIds, Request, Subject, bad, rests_on};
+use super::{NewIds, Request, Shown, bad, rests_on};
 use crate::actor_token::{ActorToken, AppKeys, SignedBy};
 use crate::client::GrantType;
 use crate::client_auth::AuthenticatedClient;
@@ -29,7 +29,7 @@ pub struct Registration<'a> {
     /// Who calls.
     pub client: &'a AuthenticatedClient,
     /// The subject token, or why it does not count.
-    pub subject: Result<&'a Subject, &'static str>,
+    pub subject: Result<&'a Shown, &'static str>,
     /// The actor token, or why it cannot be read; `None` where none came.
     pub actor: Option<Result<&'a ActorToken, &'static str>>,
     /// The key of a verified DPoP proof of this request: the app's.
@@ -41,10 +41,10 @@ pub struct Registration<'a> {
 }
 
 /// The query for the load, out of the tokens as they came.
-pub fn query(subject: Option<&Subject>, actor: Option<&ActorToken>) -> RegistrationQuery {
+pub fn query(subject: Option<&Shown>, actor: Option<&ActorToken>) -> RegistrationQuery {
     let did = actor.and_then(|actor| actor.did.parse().ok());
     RegistrationQuery {
-        user: subject.map(|subject| subject.claims.sub.clone()),
+        user: subject.map(Shown::sub),
         asset: actor.and_then(|actor| actor.asset.clone()),
         external_id: actor.filter(|_| did.is_none()).map(|actor| actor.did.clone()),
         did,
@@ -53,9 +53,10 @@ pub fn query(subject: Option<&Subject>, actor: Option<&ActorToken>) -> Registrat
         key_thumbprint: actor.and_then(ActorToken::key_thumbprint),
         actor_once: actor.map(ActorToken::once_key),
         account: actor.and_then(|actor| actor.account.clone()),
-        subject_anchors: subject
-            .map(|subject| rests_on(&subject.claims).iter().map(|listed| listed.anchor.clone()).collect())
-            .unwrap_or_default(),
+        subject_anchors: match subject {
+            Some(Shown::Ours(subject)) => rests_on(&subject.claims).iter().map(|it| it.anchor.clone()).collect(),
+            Some(Shown::Foreign(_)) | None => Vec::new(),
+        },
     }
 }
 
@@ -72,7 +73,7 @@ fn decide_unspent(registration: &Registration<'_>, facts: &RegistrationFacts, dr
     match register(registration, facts, &customer, drawn) {
         Ok(decision) => decision,
         Err(refusal) => {
-            let event = Event::new(EventKind::AssetRegistrationDenied, customer.user.id.as_str())
+            let event = Event::new(EventKind::AssetRegistrationDenied, customer.id())
                 .with("client_id", registration.client.id())
                 .with("code", refusal.code.as_str())
                 .with("reason", refusal.reason);
@@ -81,49 +82,81 @@ fn decide_unspent(registration: &Registration<'_>, facts: &RegistrationFacts, dr
     }
 }
 
-/// Steps 6 to 10: actor, receivers, scope, device, then everything in one commit.
+/// Actor, device, receivers and scope, then everything in one commit.
 fn register(
     registration: &Registration<'_>,
     facts: &RegistrationFacts,
     customer: &Customer<'_>,
     drawn: &Drawn,
 ) -> Result<Decision<TokenReply>, OAuthRefusal> {
+    let brought = check_actor(registration, facts, customer, drawn.now)?;
+    let asked = registration.request.scope.as_ref();
+    if asked.is_some_and(|asked| !asked.is_within(&customer.client.scopes)) {
+        return Err(OAuthRefusal::new(ErrorCode::InvalidScope, "scope_not_registered"));
+    }
+    let (product, holding) = hold(registration, facts, customer, &brought, drawn.now)?;
+    let (reply, family) = grant(registration, facts, customer, &brought, product, &holding, drawn)?;
+    let mut decision = committed(registration, &brought, customer, holding, reply, drawn);
+    decision.changes.extend(family.map(Write::new).map(Change::from));
+    Ok(decision)
+}
+
+/// What was said of the device, and by whom.
+struct Brought<'a> {
+    actor: &'a ActorToken,
+    possession: Possession,
+    /// Its own where it signed, else one that an app sent: kept, never believed.
+    key: Option<ShownKey>,
+}
+
+fn check_actor<'a>(
+    registration: &Registration<'a>,
+    facts: &RegistrationFacts,
+    customer: &Customer<'_>,
+    now: i64,
+) -> Result<Brought<'a>, OAuthRefusal> {
     let lenient = customer.client.rights.asset_salesforce;
     let actor = registration.actor.ok_or(bad("actor_token_missing"))?.map_err(bad)?;
-    let tenant = &facts.caller.tenant;
     let keys = AppKeys {
         client_id: registration.client.id(),
         jwks: &customer.client.jwks,
         proof: registration.proof.filter(|_| registration.client.is_public()),
         secret: registration.secret.filter(|_| !registration.client.is_public()),
     };
-    let signed_by = actor.verify(&keys, &tenant.issuer, lenient, drawn.now).map_err(bad)?;
+    let signed_by = actor.verify(&keys, &facts.caller.tenant.issuer, lenient, now).map_err(bad)?;
     if facts.actor_used {
         return Err(bad("actor_replayed"));
     }
     let (possession, key) = match signed_by {
         SignedBy::Device(key) => (Possession::Proved, Some(key)),
-        // Kept with the title, never believed.
         SignedBy::App(key) => (Possession::None, key),
     };
-    let asked = registration.request.scope.as_ref();
-    if asked.is_some_and(|asked| !asked.is_within(&customer.client.scopes)) {
-        return Err(OAuthRefusal::new(ErrorCode::InvalidScope, "scope_not_registered"));
-    }
-    let owned = matched(facts, possession, key.as_ref())?;
-    let account = account(facts, actor, owned)?;
+    Ok(Brought { actor, possession, key })
+}
+
+/// Which device it is, and that it comes into the account.
+fn hold<'a>(
+    registration: &Registration<'_>,
+    facts: &'a RegistrationFacts,
+    customer: &Customer<'_>,
+    brought: &Brought<'_>,
+    now: i64,
+) -> Result<(&'a Fact<Product>, Holding), OAuthRefusal> {
+    let Brought { actor, possession, key } = brought;
+    let owned = matched(facts, *possession, key.as_ref())?;
+    let account = account(facts, actor, owned, customer)?;
     check_named(actor, owned, customer)?;
     let product = owned.device.as_ref().map(|known| &known.product).or(facts.product.as_ref());
     let product = product.ok_or(bad("unknown_model"))?;
     let bonds: Vec<_> = facts.bonds.iter().chain(&facts.memberships).cloned().collect();
     let client_id: Option<ClientId> = registration.client.id().parse().ok();
     let claim = Claim {
-        user: Some(customer.user),
+        user: customer.user,
         account,
         bonds: &bonds,
         owned,
         product: Some(product),
-        possession,
+        possession: *possession,
         key: key.clone(),
         new_device: Some(NewDevice {
             id: registration.ids.device.clone(),
@@ -138,44 +171,52 @@ fn register(
         name: actor.name.clone(),
         attributes: (!actor.attributes.is_empty()).then(|| actor.attributes.clone()),
     };
-    let holding = claiming::decide(&claim, drawn.now).map_err(|refusal| bad(refusal.reason()))?;
-    // What the model allows is told to its owner alone: to anybody else it would
-    // tell that the device exists.
-    let scope = scope(registration.request, customer.client, product, holding.bond.as_ref())?;
-    let allowed = receivers(Some(customer.client), product, &tenant.issuer);
-    let audience = target::resolve(&registration.request.targets, &allowed)?;
-    let proved = key.as_ref().filter(|_| possession == Possession::Proved);
+    let holding = claiming::decide(&claim, now).map_err(|refusal| bad(refusal.reason()))?;
+    Ok((product, holding))
+}
+
+/// The asset token. What the model allows is told to its owner alone: to anybody
+/// else it would tell that the device exists.
+fn grant(
+    registration: &Registration<'_>,
+    facts: &RegistrationFacts,
+    customer: &Customer<'_>,
+    brought: &Brought<'_>,
+    product: &Product,
+    holding: &Holding,
+    drawn: &Drawn,
+) -> Result<(TokenReply, Option<TokenFamily>), OAuthRefusal> {
+    let (tenant, client, request) = (&facts.caller.tenant, customer.client, registration.request);
+    let scope = scope(request, client, product, holding.bond.as_ref())?;
+    let audience = target::resolve(&request.targets, &receivers(Some(client), product, &tenant.issuer))?;
+    let proved = brought.key.as_ref().filter(|_| brought.possession == Possession::Proved);
     let cnf = proved.map(|key| binding::key(&key.thumbprint));
     // A device that proved no key renews by none: its token comes with a refresh
     // token, which the Salesforce form does not know.
-    let form = Form::of(customer.client);
-    let refreshes = cnf.is_none() && !customer.client.rights.asset_salesforce;
-    let refreshes = refreshes && customer.client.may(GrantType::RefreshToken);
+    let refreshes = cnf.is_none() && !client.rights.asset_salesforce && client.may(GrantType::RefreshToken);
     let own = refreshes.then(|| Anchor::new(AnchorKind::Family, drawn.family.as_str()).at(0));
     let inherited = holding.anchors.iter().cloned().chain(own).collect();
     // It hangs from the bond it made, not from the token it was made with: from
     // now on the device is independent of the app.
     let anchors = issue::anchors(tenant, &registration.client.guards(), &inherited);
-    let family = refreshes.then(|| beginning(customer, &holding, &scope, &audience, &anchors, drawn));
+    let family = refreshes.then(|| beginning(customer, holding, &scope, &audience, &anchors, drawn));
     let token = AssetToken {
         tenant,
-        client_id: customer.client.id.as_str(),
-        form,
-        sub: customer.user.id.as_str(),
+        client_id: client.id.as_str(),
+        form: Form::of(client),
+        sub: customer.user.map_or(holding.asset.account.as_str(), |user| user.id.as_str()),
         asset: &holding.asset,
         device: &holding.device,
-        product: &product.record,
+        product,
         ends: holding.bond.as_ref().and_then(|bond| bond.not_after).into_iter().collect(),
         scope,
         audience,
         cnf,
         anchors,
     };
-    let mut reply = token.reply(registration.request.wants_private_type(&tenant.issuer), drawn)?;
+    let mut reply = token.reply(request.wants_private_type(&tenant.issuer), drawn)?;
     reply.refresh = family.as_ref().map(|family| Refresh { family: family.id.clone(), repeated: None });
-    let mut decision = committed(registration, actor, customer, holding, key.as_ref(), reply, drawn);
-    decision.changes.extend(family.map(Write::new).map(Change::from));
-    Ok(decision)
+    Ok((reply, family))
 }
 
 /// The family of a device that proved no key: whoever holds its refresh token
@@ -191,7 +232,7 @@ fn beginning(
     let beginning = Beginning {
         id: drawn.family.clone(),
         client: customer.client.id.clone(),
-        user: Some(customer.user.id.clone()),
+        user: customer.user.map(|user| user.id.clone()),
         session: None,
         on: On::title(holding),
         scope: scope.clone(),
@@ -208,13 +249,13 @@ fn beginning(
 
 fn committed(
     registration: &Registration<'_>,
-    actor: &ActorToken,
+    brought: &Brought<'_>,
     customer: &Customer<'_>,
     holding: Holding,
-    key: Option<&ShownKey>,
     reply: TokenReply,
     drawn: &Drawn,
 ) -> Decision<TokenReply> {
+    let (actor, key) = (brought.actor, brought.key.as_ref());
     let expires_at = drawn.now + reply.expires_in;
     let event = Event::new(EventKind::AssetRegistered, holding.asset.id.as_str())
         .with("asset_id", holding.asset.id.as_str())
@@ -224,7 +265,7 @@ fn committed(
         .with("device_key", key.map(|key| key.jwk.clone()))
         .with("account_id", holding.asset.account.as_str())
         .with("contact_id", holding.asset.contact_id.clone())
-        .with("user_id", customer.user.id.as_str())
+        .with("user_id", customer.user.map(|user| user.id.to_string()))
         .with("client_id", registration.client.id())
         .with("token_name", drawn.jti.as_str())
         .with("expires_at", expires_at)

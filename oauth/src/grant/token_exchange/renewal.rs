@@ -1,6 +1,6 @@
 //! Renewing an asset token by proof of the device's key, without app or user: a
 //! device lives on its own for years. Writes nothing; what it yields rests on the
-//! bond that is there, as everything stands now (ADR 9).
+//! bond that is there, as everything stands now (ADR 10).
 
 use identity::bond::{Holder, Target};
 use identity::credential::CredentialState;

@@ -16,9 +16,12 @@ use crate::fixture::{
     form, hangs_from, home, member_of, names_every_guard, other_key, own_bond, owned_by, product, public, refusal,
     second_conflicts, second_key, shown, signed, tenant, thumbprint, title, unowned, uses_up, web,
 };
+use crate::foreign_token::ForeignSubject;
 use crate::issue::{self, TokenReply};
 use crate::token::{Act, Confirmation};
 use crate::{Change, Decision, binding};
+
+mod customers;
 
 /// Signed by the speaker, valid from `NOW` to `NOW + 300`.
 const VECTOR: &str = concat!(
@@ -58,6 +61,7 @@ fn altered(mut claims: Value, name: &str, value: Value) -> Value {
 struct Exchange {
     client: Client,
     subject: Subject,
+    foreign: Option<ForeignSubject>,
     actor: Option<String>,
     request: Request,
     facts: RegistrationFacts,
@@ -77,6 +81,7 @@ fn exchange() -> Exchange {
     Exchange {
         client: app(),
         subject: Subject { kind: TokenKind::Access, claims: subject },
+        foreign: None,
         actor: Some(signed(&device_key(), Some("actor+jwt"), &said())),
         request: Request::parse(&form(&pairs), ISSUER).unwrap(),
         facts: RegistrationFacts {
@@ -143,14 +148,15 @@ impl Exchange {
         let actor = self.actor.as_ref().map(|token| ActorToken::parse(token, lenient));
         let client = shown(&self.client);
         let mut facts = self.facts.clone();
-        let asked = query(Some(&self.subject), actor.as_ref().and_then(|actor| actor.as_ref().ok()));
+        let subject = self.foreign.clone().map_or_else(|| Shown::Ours(self.subject.clone()), Shown::Foreign);
+        let asked = query(Some(&subject), actor.as_ref().and_then(|actor| actor.as_ref().ok()));
         let alive = |_| Some(Epochs::default());
         facts.anchors_now =
             self.anchors_now.clone().unwrap_or_else(|| asked.subject_anchors.iter().map(alive).collect());
         let registration = Registration {
             request: &self.request,
             client: &client,
-            subject: Ok(&self.subject),
+            subject: Ok(&subject),
             actor: actor.as_ref().map(|actor| actor.as_ref().map_err(|reason| *reason)),
             proof: self.proof.as_ref(),
             secret: self.secret.as_ref(),
@@ -373,7 +379,8 @@ fn types_stand_with_their_tokens_and_are_known() {
     assert_eq!(parsed(&[("actor_token", "b"), ("actor_token_type", ACCESS_TOKEN)]), Err("actor_token_type_unknown"));
     for kind in ["saml2", "saml1", "id_token", "refresh_token"] {
         let kind = format!("urn:ietf:params:oauth:token-type:{kind}");
-        assert_eq!(parsed(&[("subject_token_type", &kind)]), Err("subject_token_type_unknown"), "{kind}");
+        let subject = if kind == ID_TOKEN { Ok(()) } else { Err("subject_token_type_unknown") };
+        assert_eq!(parsed(&[("subject_token_type", &kind)]), subject, "{kind}: ID tokens of others may be trusted");
         assert_eq!(parsed(&[("requested_token_type", &kind)]), Err("requested_token_type_unknown"), "{kind}");
     }
     assert_eq!(parsed(&[("subject_token_type", "")]), Err("subject_token_type_missing"));
@@ -394,13 +401,14 @@ fn the_private_type_is_answered_with_itself_and_a_plain_access_token_is_not_made
 #[test]
 fn only_a_living_customers_own_access_token_is_a_subject() {
     type Change = fn(&mut Exchange);
-    let cases: [(Change, &str); 10] = [
+    let cases: [(Change, &str); 11] = [
         (|it| it.subject.kind = TokenKind::Asset, "subject_is_no_access_token"),
         (|it| it.subject.claims.act = Some(Act { sub: "dev_1".into(), iss: None, act: None }), "subject_is_delegated"),
         (|it| it.subject.claims.did = Some("dev_9F3K2".into()), "subject_is_delegated"),
         (|it| it.subject.claims.client_id = "web_shop".into(), "subject_of_another_client"),
         (|it| it.subject.claims.scope = Scope::of(["openid"]), "subject_without_register_scope"),
-        (|it| it.subject.claims.sub = "app_mobile".into(), "subject_is_no_active_user"),
+        (|it| it.subject.claims.sub = "app_mobile".into(), "subject_may_not_register_for_others"),
+        (|it| it.subject.claims.sub = "u_eve".into(), "subject_is_no_active_user"),
         (|it| it.facts.user = None, "subject_is_no_active_user"),
         (|it| it.facts.user.as_mut().unwrap().record.state = UserState::Disabled, "subject_is_no_active_user"),
         (
