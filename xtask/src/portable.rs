@@ -92,7 +92,9 @@ pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
 }
 
 fn has_target(shop: &Workshop, target: &str) -> Result<bool, Failure> {
-    let libraries = answer(&mut shop.command("rustc", &format!("--print target-libdir --target {target}")))?;
+    // The one that cargo would take.
+    let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let libraries = answer(&mut shop.command(&compiler, &format!("--print target-libdir --target {target}")))?;
     Ok(Path::new(libraries.trim()).join("").read_dir().is_ok_and(|mut files| files.next().is_some()))
 }
 

@@ -226,7 +226,7 @@ impl Standing {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        Failure::new(Exit::Failed, "the demo was told to end")
+        Failure::new(Exit::Failed, "it was told to end")
     }
 
     /// Waits until the process is told to end.

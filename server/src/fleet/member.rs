@@ -108,6 +108,8 @@ impl Member {
         // The app proves its own key; the connection is the device's all the same, since the
         // people's listener asks for no certificate.
         let mut memory = Memory::new();
+        // Whoever waits for the app holds no connection that the one it serves may need.
+        self.wire.close();
         let turn = house.turn.lock().await;
         let tokens = drive(world, awake, &mut machine, &house.key, &mut memory, &mut self.wire).await?;
         drop(turn);
