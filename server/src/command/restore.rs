@@ -17,20 +17,24 @@ use crate::port::WallClock;
 use crate::wiring;
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("since").required(true)))]
+#[command(
+    group(ArgGroup::new("since").required(true)),
+    override_usage = "keyfob restore FROM [--master-key FILE]\n       \
+                      --journal FILE... | --suspend | --accept-lost-revocations"
+)]
 pub(super) struct Wanted {
     /// The backup
     from: PathBuf,
-    /// What ended since: the journals of every node, files or folders
+    /// What ended since: every node's journals
     #[arg(long, group = "since", num_args = 1.., value_name = "FILE")]
     journal: Vec<PathBuf>,
-    /// Journals are lost: bonds wait until their owners confirm them
+    /// They are lost: bonds wait for their owners
     #[arg(long, group = "since")]
     suspend: bool,
-    /// Journals are lost: what ended since the backup lives again
+    /// They are lost: what ended lives again
     #[arg(long, group = "since")]
     accept_lost_revocations: bool,
-    /// The master key, if it is not in the data folder
+    /// The master key, if not in the data folder
     #[arg(long, value_name = "FILE")]
     master_key: Option<PathBuf>,
 }
