@@ -5,7 +5,7 @@ use identity::RaiseKind;
 use crate::door::Door;
 use crate::keep::{DAY, Numbers, RENEWAL};
 use crate::rules::Rules;
-use crate::world::{ANCHORS, Broken, Seen, Step, World};
+use crate::world::{ANCHORS, Broken, LAST, Seen, Step, World};
 
 /// Lives of tokens that histories begin with, or change to.
 pub(crate) const LIVES: [i64; 2] = [180, 420];
@@ -106,7 +106,7 @@ impl Seen {
 fn few(chance: &mut Chance, life: i64, steps: &mut Vec<Step>) {
     let node = chance.below(2);
     let any = chance.below(64);
-    match chance.below(26) {
+    match chance.below(27) {
         0..=3 => woven(chance, life, steps, &[Step::Load(node, any), Step::Issue(node)]),
         4..=7 => {
             let kind = chance.of(&[RaiseKind::Cut, RaiseKind::End]);
@@ -124,6 +124,7 @@ fn few(chance: &mut Chance, life: i64, steps: &mut Vec<Step>) {
         20 => steps.push(Step::Check(node, any)),
         21 => steps.push(if chance.below(2) == 0 { Step::Grant(node, any) } else { Step::Refresh(node, any) }),
         22 | 23 => steps.push(more(chance, node, any)),
+        25 => seldom(chance, life, steps, node, any),
         24 => steps.extend([Step::Grant(node, any), pass(chance, life), Step::Refresh(node, any)]),
         _ => steps.push(rarely(chance, any)),
     }
@@ -144,6 +145,37 @@ fn rarely(chance: &mut Chance, any: usize) -> Step {
         3 => Step::Restore,
         4 => Step::Erase(any),
         _ => Step::Bare,
+    }
+}
+
+/// What chance alone hardly ever brings together: an issue that takes long while
+/// what it loaded is raised and forgotten; a renewal in its last minute, of what
+/// was ended, at a clock that is behind; a start after the store forgot, by a
+/// clock for which the token has not ended.
+fn seldom(chance: &mut Chance, life: i64, steps: &mut Vec<Step>, node: usize, any: usize) {
+    let number = any % ANCHORS;
+    let issue = [Step::Clock(node, 0), Step::Load(node, 1 << number), Step::Issue(node)];
+    let raise = [Step::Begin(node, number, RaiseKind::Cut), Step::Commit(node), Step::Reply(node)];
+    match chance.below(3) {
+        0 => {
+            woven(chance, life, steps, &[Step::Load(node, 1 << number), Step::Begin(1 - node, number, RaiseKind::Cut)]);
+            steps.extend([Step::Begin(node, number, RaiseKind::Cut), Step::Commit(1 - node), Step::Commit(node)]);
+            steps.extend([Step::Reply(1 - node), Step::Reply(node), Step::Read(node), Step::Apply(node)]);
+            steps.extend([Step::Pass(chance.of(&[61, 121, life])), Step::Issue(node), Step::Pass(life + 121)]);
+            steps.push(Step::Beat(node));
+        }
+        1 => {
+            steps.extend(issue);
+            woven(chance, life, steps, &[Step::BeginToken(node, LAST), Step::Commit(node), Step::Reply(node)]);
+            steps.extend([Step::Read(node), Step::Pass(RENEWAL + life + chance.of(&[1, 30, 59])), Step::Beat(node)]);
+            steps.extend([Step::Clock(node, -60), Step::Renew(node, LAST)]);
+        }
+        _ => {
+            steps.extend(issue);
+            woven(chance, life, steps, &raise);
+            steps.extend([Step::Read(node), Step::Pass(3_600), Step::Beat(node), Step::Clock(node, -3_600)]);
+            woven(chance, life, steps, &[Step::Stop(node), Step::Start(node)]);
+        }
     }
 }
 

@@ -191,6 +191,9 @@ impl core::hash::Hash for Seen {
     fn hash<H: core::hash::Hasher>(&self, _: &mut H) {}
 }
 
+/// Names the newest token.
+pub(crate) const LAST: usize = usize::MAX;
+
 /// Anchors of the world's records.
 pub(crate) const ANCHORS: usize = 3;
 
@@ -340,7 +343,8 @@ impl<D: Door> World<D> {
     // Issuing.
 
     fn token(&self, number: usize) -> Option<usize> {
-        number.checked_rem(self.tokens.len())
+        let last = self.tokens.len().checked_sub(1)?;
+        Some(if number == LAST { last } else { number % self.tokens.len() })
     }
 
     fn may_issue(&self, node: usize) -> bool {
