@@ -146,11 +146,12 @@ class Load {
         deed.done?.(asked, answer, this.memory);
         if (this.answered >= this.enough || this.wrong) this.reached?.();
       } catch (error) {
-        // No answer is none, whatever the server did; a refusal is an answer, and a wrong one.
-        if (error instanceof No && this.dying) continue;
+        // No answer is none, whatever the server did; what dies says anything.
+        if (this.dying) return;
+        // A refusal is an answer, and a wrong one.
         if (error instanceof No && error.status !== 429) this.wrong ??= new Broken(`${name} was refused under load: ${error.message}`);
         else if (!gone(error)) this.wrong ??= error;
-        else if (!this.dying) this.wrong ??= new Error(`the server went away by itself: ${error.message}`);
+        else this.wrong ??= new Error(`the server went away by itself: ${error.message}`);
         if (!(error instanceof No)) return;
       }
     }

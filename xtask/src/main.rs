@@ -37,7 +37,8 @@ cargo xtask <command>
   fuzz <target> <seconds>    one fuzz target for a time, on the stable toolchain
   bench <name> [--json]      one benchmark
   anchors <histories>        random histories of issue and revocation, many more than the tests live
-  crash [rounds] [--seed N]  the server killed under load, again and again; nothing acknowledged is lost
+  crash [rounds] [--store sqlite|postgres] [--seed N]
+                             the server killed under load, again and again; nothing acknowledged is lost
   spec-map                   every test named in docs/spec exists
 
 Steps of check, in order:

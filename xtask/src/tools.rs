@@ -111,7 +111,7 @@ pub(crate) fn install_for_bench(shop: &Workshop) -> Result<(), Failure> {
 
 /// Installs what the crash harness needs: a client that speaks, and one that looks into files.
 pub(crate) fn install_for_crash(shop: &Workshop) -> Result<(), Failure> {
-    system_parts(shop, &[NODE_PARTS, CRASH_PARTS])?;
+    system_parts(shop, &[NODE_PARTS, CRASH_PARTS, DATABASE_PARTS])?;
     node(shop)?;
     Ok(())
 }
