@@ -34,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     ("distinguished_name", certificates::distinguished_name),
     ("dpop_proof", tokens::dpop_proof),
     ("filter", registry::filter),
+    ("foreign_token", oauth::foreign_token),
     ("form", oauth::form),
     ("forwarded", doors::forwarded),
     ("http_framing", doors::http_framing),

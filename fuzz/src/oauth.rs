@@ -1,10 +1,13 @@
 //! Requests of clients, and what clients register: what `oauth` reads.
 
+use std::sync::Arc;
+
 use identity::{ClientId, Digest};
 use jose::base64url as url64;
 use oauth::actor_token::ActorToken;
 use oauth::authorize::AuthorizeRefusal;
 use oauth::client_auth::Presented;
+use oauth::foreign_token::{Accepted, TrustedIssuer, Users};
 use oauth::form::Form;
 use oauth::grant::token_exchange;
 use oauth::registration::Metadata;
@@ -37,6 +40,39 @@ pub fn actor_token(data: &[u8]) {
             }
             assert_eq!(token.once_key().len(), 43);
         }
+    }
+}
+
+/// A token of a foreign issuer is refused, or speaks of one person by that
+/// issuer's word, now, and is bound to nothing that cannot be checked.
+pub fn foreign_token(data: &[u8]) {
+    const THEIRS: &str = "https://login.maker.example";
+    const NOW: i64 = 1_750_000_000;
+    let Ok(claims) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(data) else { return };
+    let issuer = Arc::new(TrustedIssuer {
+        issuer: THEIRS.into(),
+        accepts: vec![Accepted::AccessToken, Accepted::PlainAccessToken, Accepted::IdToken],
+        audience: Some(ISSUER.into()),
+        client_id: Some("speaker-app".into()),
+        clients: Vec::new(),
+        users: Users::Find,
+        account: None,
+    });
+    for (typ, kind) in [
+        (Some("at+jwt"), token_exchange::ACCESS_TOKEN),
+        (Some("JWT"), token_exchange::JWT),
+        (None, token_exchange::ID_TOKEN),
+    ] {
+        let Ok(subject) = oauth::foreign_token::read(&issuer, typ, &claims, kind, NOW) else { continue };
+        let sub = claims["sub"].as_str().expect("somebody");
+        assert_eq!(oauth::foreign_token::user_id(THEIRS, sub).as_ref(), Ok(&subject.user));
+        assert!(claims["iss"] == THEIRS && subject.iat <= NOW + 60);
+        assert!(subject.name.is_none_or(|name| !name.contains(char::is_control)));
+        assert!(subject.cnf.is_none_or(|cnf| cnf.jkt.is_some() && cnf.x5t_s256.is_none() && cnf.jwk.is_none()));
+        let meant = if kind == token_exchange::ID_TOKEN { "speaker-app" } else { ISSUER };
+        assert!(
+            claims["aud"] == meant || claims["aud"].as_array().is_some_and(|list| list.iter().any(|to| to == meant))
+        );
     }
 }
 

@@ -358,6 +358,18 @@ fn a_device_that_proved_no_key_refreshes_its_asset_token() {
 }
 
 #[test]
+fn an_app_that_must_prove_its_key_lets_its_devices_refresh_without() {
+    let client = Client { dpop_bound_access_tokens: true, ..app() };
+    let mut facts = paired(&client);
+    of_family(&mut facts).confirmation = None;
+    let bare = |facts| at(&client, facts, NOW, |request, _| request.jkt = None);
+    assert_eq!(refusal(&bare(facts.clone())), (ErrorCode::InvalidDpopProof, "dpop_mandatory"));
+    of_family(&mut facts).asset_token = true;
+    of_family(&mut facts).resources = vec![INGEST.into()];
+    assert!(bare(facts).reply.is_ok(), "the device has no key of its own");
+}
+
+#[test]
 fn a_client_that_lost_the_right_to_asset_tokens_refreshes_none() {
     let client = Client { rights: crate::client::ClientRights::default(), ..app() };
     let mut facts = paired(&client);
