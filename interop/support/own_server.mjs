@@ -50,7 +50,9 @@ export class OwnServer {
       [listeners.health]
       address = "127.0.0.1:${health}"
       ${settings(server.issuer, folder)}`);
-    server.process = spawn(process.env.KEYFOB_BIN, ['--config', config, 'serve'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    // Not the folder of the demo, which the clients are told of by the same name.
+    const { KEYFOB_DATA, ...env } = process.env;
+    server.process = spawn(process.env.KEYFOB_BIN, ['--config', config, 'serve'], { env, stdio: ['ignore', 'ignore', 'pipe'] });
     server.told = '';
     server.process.stderr.on('data', (part) => (server.told += part));
     await server.#ready();
