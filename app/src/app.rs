@@ -8,6 +8,7 @@ use store::Store;
 
 use crate::audit::Audit;
 use crate::draw::Draw;
+use crate::follow::Node;
 use crate::key_ring::KeyRing;
 use crate::mailer::Mailer;
 use crate::pairing_brake::PairingBrake;
@@ -69,6 +70,7 @@ pub struct App {
     pub(crate) pairing_brake: PairingBrake,
     pub(crate) pulse: Pulse,
     pub(crate) foreign: ForeignIssuers,
+    pub(crate) node: Node,
 }
 
 /// What the world gives an application.

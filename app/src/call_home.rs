@@ -81,8 +81,9 @@ impl App {
     /// # Errors
     /// [`Fault`] where we fail; the inner refusal speaks the device API's words.
     pub async fn call_home(&self, request: CallHomeRequest) -> Result<Result<CallHomeReply, Refused>, Fault> {
+        self.may_issue()?;
         let draw = self.draw();
-        let proved = match self.prove(&request, draw.now()) {
+        let proved = match self.prove(&request, draw.now()).await {
             Ok(proved) => proved,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -110,9 +111,9 @@ impl App {
         .await
     }
 
-    fn prove(&self, request: &CallHomeRequest, now: i64) -> Result<Proved, Refused> {
+    async fn prove(&self, request: &CallHomeRequest, now: i64) -> Result<Proved, Refused> {
         match (&request.proof, &request.peer.certificate) {
-            (Some(proof), _) => self.prove_by_challenge(proof, now),
+            (Some(proof), _) => self.prove_by_challenge(proof, now).await,
             (None, Some(shown)) => prove_by_certificate(shown.chain()),
             (None, None) => Err(refused(DeviceErrorCode::CredentialRequired, "no_credential")),
         }
@@ -120,7 +121,7 @@ impl App {
 
     /// The signature over the challenge is checked with the key of `x5c`, or with
     /// the registered key that `kid` names, once that is loaded.
-    fn prove_by_challenge(&self, proof: &str, now: i64) -> Result<Proved, Refused> {
+    async fn prove_by_challenge(&self, proof: &str, now: i64) -> Result<Proved, Refused> {
         let malformed = |_| refused(DeviceErrorCode::InvalidRequest, "proof_malformed");
         let unverified = jws::Unverified::parse(proof).map_err(malformed)?;
         if !unverified.header().has_typ("callhome+jwt") {
@@ -129,7 +130,7 @@ impl App {
         let claims = unverified.peek_claims().map_err(malformed)?;
         let text = |name: &str| claims.get(name).and_then(|value| value.as_str()).map(str::to_owned);
         let challenge = text("nonce").ok_or(refused(DeviceErrorCode::InvalidRequest, "proof_without_nonce"))?;
-        self.authority.challenges().take(&challenge, now).map_err(|refusal| match refusal {
+        self.authority.challenges().take(&challenge, now).await.map_err(|refusal| match refusal {
             ChallengeRefusal::Invalid(reason) => refused(DeviceErrorCode::InvalidChallenge, reason),
             ChallengeRefusal::Full => refused(DeviceErrorCode::TemporarilyUnavailable, "challenge_memory_full"),
         })?;

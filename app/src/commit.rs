@@ -20,6 +20,7 @@ impl App {
         for _ in 0..TRIES {
             let (mut commit, reply) = attempt().await?;
             self.audit.sample(&mut commit.events, commit.now);
+            commit.now = self.node.bounded(commit.now);
             if commit.changes.is_empty() && commit.events.is_empty() {
                 return Ok(reply);
             }

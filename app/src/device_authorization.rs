@@ -31,7 +31,7 @@ impl App {
     pub async fn begin_pairing(&self, request: TokenRequest) -> Result<Result<Begun, TokenRefusal>, Fault> {
         let draw = self.draw();
         let refusal = |refusal, basic, nonce| Ok(Err(TokenRefusal { refusal, basic, nonce }));
-        let asked = match self.collect(&request, &draw) {
+        let asked = match self.collect(&request, &draw).await {
             Ok(asked) => asked,
             Err(refused) => return refusal(refused, request.authorization.is_some(), None),
         };

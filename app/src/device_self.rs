@@ -34,12 +34,17 @@ impl App {
     ///
     /// # Errors
     /// `invalid_dpop_proof`; a nonce is wanted for a while after each start.
-    pub fn device_proof(&self, fields: &[&str], method: &str, uri: &str) -> Result<Option<VerifiedProof>, Refused> {
+    pub async fn device_proof(
+        &self,
+        fields: &[&str],
+        method: &str,
+        uri: &str,
+    ) -> Result<Option<VerifiedProof>, Refused> {
         if fields.is_empty() {
             return Ok(None);
         }
         let uri = crate::http_uri(uri).ok_or(Refusal::new(DeviceErrorCode::InvalidRequest, "uri_malformed"))?;
-        let verified = self.authority.resource_door().verify(fields, method, &uri, None, self.now());
+        let verified = self.authority.resource_door().verify(fields, method, &uri, None, self.now()).await;
         verified.map(Some).map_err(|refusal| match refusal {
             ProofRefusal::Invalid(reason) => Refusal::new(DeviceErrorCode::InvalidDpopProof, reason),
             ProofRefusal::NonceWanted => Refusal::new(DeviceErrorCode::InvalidDpopProof, "dpop_nonce_wanted"),

@@ -14,6 +14,8 @@ pub enum Fault {
     Contended,
     /// Too much of this kind of work is waiting: try later.
     Busy(&'static str),
+    /// This node stands aside until it is well again; another may answer.
+    Aside(&'static str),
     /// Something of ours is not as it must be.
     Broken(&'static str),
 }
@@ -23,7 +25,7 @@ impl Fault {
     pub fn is_passing(&self) -> bool {
         // A disk that is full now may have room later.
         let store = matches!(self, Self::Store(StoreError::Unavailable(_) | StoreError::CannotWrite(_)));
-        store || matches!(self, Self::Contended | Self::Busy(_))
+        store || matches!(self, Self::Contended | Self::Busy(_) | Self::Aside(_))
     }
 }
 
@@ -33,6 +35,7 @@ impl fmt::Display for Fault {
             Self::Store(error) => error.fmt(f),
             Self::Contended => f.write_str("too many changes of one record at once"),
             Self::Busy(what) => write!(f, "too much waiting: {what}"),
+            Self::Aside(why) => write!(f, "this node stands aside: {why}"),
             Self::Broken(what) => write!(f, "broken: {what}"),
         }
     }

@@ -15,8 +15,9 @@ impl App {
     /// # Errors
     /// [`Fault`]; the inner refusal where the caller is not who may ask.
     pub async fn introspect(&self, request: TokenRequest) -> Result<Result<Value, TokenRefusal>, Fault> {
+        self.knows_enough()?;
         let draw = self.draw();
-        let asked = match self.collect(&request, &draw) {
+        let asked = match self.collect(&request, &draw).await {
             Ok(asked) => asked,
             Err(refusal) => {
                 return Ok(Err(TokenRefusal { refusal, basic: request.authorization.is_some(), nonce: None }));

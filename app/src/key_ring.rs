@@ -113,6 +113,7 @@ pub struct KeyRing {
     refresh: SealingKey,
     reply: SealingKey,
     user_code: Zeroizing<[u8; 32]>,
+    nodes: Zeroizing<[u8; 32]>,
 }
 
 impl KeyRing {
@@ -125,6 +126,7 @@ impl KeyRing {
             refresh: sealing(&secret.0, "refresh tokens")?,
             reply: sealing(&secret.0, "kept replies")?,
             user_code: Zeroizing::new(derive(&secret.0, "user codes")),
+            nodes: Zeroizing::new(derive(&secret.0, "what nodes share")),
         })
     }
 
@@ -331,6 +333,11 @@ impl KeyRing {
         let sealed = base64url::decode(sealed).ok()?;
         let opened = self.reply.open(place.as_bytes(), &sealed).ok()?;
         Some(Secret::new(core::str::from_utf8(&opened).ok()?.to_owned()))
+    }
+
+    /// A secret that all nodes of this tenant know, of its own for each purpose.
+    pub(crate) fn shared_secret(&self, purpose: &str) -> [u8; 32] {
+        derive(&self.nodes, purpose)
     }
 
     /// The keyed hash under which a user code is kept: its space is small.

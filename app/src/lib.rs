@@ -17,6 +17,7 @@ pub mod device_authorization;
 mod device_self;
 mod draw;
 mod fault;
+mod follow;
 mod introspection;
 mod key_ring;
 mod keys;

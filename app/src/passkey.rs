@@ -3,9 +3,12 @@
 //! what follows is the rule's.
 //!
 //! Between question and answer the ceremony's state travels through the browser,
-//! sealed under a key of this process, and counts once within five minutes.
+//! sealed under a key of this process, or of all nodes, and counts once within
+//! five minutes.
 
-use authority::Once;
+use std::sync::Arc;
+
+use authority::{Once, SharedOnce};
 use identity::{Passkey, User, UserId};
 use jose::seal::SealingKey;
 use jose::{base64url, digest};
@@ -76,9 +79,14 @@ pub(crate) struct Passkeys {
 pub(crate) type Reason = &'static str;
 
 impl Passkeys {
-    pub(crate) fn new(issuer: &str, service: &str, key: [u8; 32]) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        issuer: &str,
+        service: &str,
+        key: [u8; 32],
+        shared: Option<Arc<dyn SharedOnce>>,
+    ) -> Result<Self, Fault> {
         let sealing = SealingKey::new("passkey", key).map_err(|_| Fault::Broken("sealing_key"))?;
-        Ok(Self { webauthn: open(issuer, service), sealing, answered: Once::new(ROOM) })
+        Ok(Self { webauthn: open(issuer, service), sealing, answered: Once::new(ROOM, shared) })
     }
 
     fn webauthn(&self) -> Result<&Webauthn, Fault> {
@@ -113,8 +121,8 @@ impl Passkeys {
     }
 
     /// Judges what the browser made.
-    pub(crate) fn made(&self, user: &UserId, state: &str, answer: Value, now: i64) -> Result<Made, Reason> {
-        let state: PasskeyRegistration = self.take(Purpose::Register, Some(user), state, now)?;
+    pub(crate) async fn made(&self, user: &UserId, state: &str, answer: Value, now: i64) -> Result<Made, Reason> {
+        let state: PasskeyRegistration = self.take(Purpose::Register, Some(user), state, now).await?;
         let answer: RegisterPublicKeyCredential = serde_json::from_value(answer).map_err(|_| "passkey_malformed")?;
         let webauthn = self.webauthn.as_ref().ok_or("no_passkeys")?;
         let made = webauthn.finish_passkey_registration(&answer, &state).map_err(|_| "passkey_not_made")?;
@@ -131,8 +139,14 @@ impl Passkeys {
     }
 
     /// Judges the use of a passkey, `known` by the id its answer names.
-    pub(crate) fn used(&self, state: &str, answer: Answer, known: Option<&Passkey>, now: i64) -> Result<Used, Reason> {
-        let state: DiscoverableAuthentication = self.take(Purpose::SignIn, None, state, now)?;
+    pub(crate) async fn used(
+        &self,
+        state: &str,
+        answer: Answer,
+        known: Option<&Passkey>,
+        now: i64,
+    ) -> Result<Used, Reason> {
+        let state: DiscoverableAuthentication = self.take(Purpose::SignIn, None, state, now).await?;
         let known = known.ok_or("unknown_passkey")?;
         // Level 3 §7.2 step 6: the handle must name the owner of the passkey.
         if answer.handle != handle(&known.user) {
@@ -165,7 +179,7 @@ impl Passkeys {
     }
 
     /// Opens a state and uses it up.
-    fn take<T: DeserializeOwned>(
+    async fn take<T: DeserializeOwned>(
         &self,
         purpose: Purpose,
         user: Option<&UserId>,
@@ -181,7 +195,8 @@ impl Passkeys {
         if now >= travelling.until {
             return Err("ceremony_late");
         }
-        self.answered.take(digest::sha256(&sealed), now, travelling.until).map_err(|_| "ceremony_answered")?;
+        let taken = self.answered.take(digest::sha256(&sealed), now, travelling.until).await;
+        taken.map_err(|_| "ceremony_answered")?;
         serde_json::from_value(travelling.state).map_err(|_| "ceremony_malformed")
     }
 }
@@ -223,27 +238,34 @@ fn public_key(challenge: &impl Serialize) -> Result<Value, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn passkeys(issuer: &str) -> Passkeys {
-        Passkeys::new(issuer, "Keyfob", [7; 32]).unwrap()
+        Passkeys::new(issuer, "Keyfob", [7; 32], None).unwrap()
     }
 
     #[test]
     fn a_state_is_taken_once_in_time_and_for_its_purpose() {
         let passkeys = passkeys("https://localhost:8443");
         let asked = |nonce| passkeys.ask_to_use(1_000, [nonce; 24]).unwrap().state;
-        let take = |state: &str, now| passkeys.take::<Value>(Purpose::SignIn, None, state, now).map(drop);
+        let take = |state: &str, now| {
+            passkeys.take::<Value>(Purpose::SignIn, None, state, now).now_or_never().unwrap().map(drop)
+        };
         let state = asked(1);
         assert_eq!(
-            passkeys.take::<Value>(Purpose::Register, None, &state, 1_000).map(drop),
+            passkeys.take::<Value>(Purpose::Register, None, &state, 1_000).now_or_never().unwrap().map(drop),
             Err("ceremony_of_another")
         );
         assert_eq!(take(&state, 1_000 + LIFE), Err("ceremony_late"));
         assert_eq!(take(&state, 1_000), Ok(()));
         assert_eq!(take(&state, 1_001), Err("ceremony_answered"));
-        let other = Passkeys::new("https://localhost:8443", "Keyfob", [8; 32]).unwrap();
-        assert_eq!(other.take::<Value>(Purpose::SignIn, None, &asked(2), 1_000).map(drop), Err("ceremony_unknown"));
+        let other = Passkeys::new("https://localhost:8443", "Keyfob", [8; 32], None).unwrap();
+        assert_eq!(
+            other.take::<Value>(Purpose::SignIn, None, &asked(2), 1_000).now_or_never().unwrap().map(drop),
+            Err("ceremony_unknown")
+        );
         assert_eq!(take("", 1_000), Err("ceremony_unknown"));
         assert_eq!(take("!", 1_000), Err("ceremony_malformed"));
     }

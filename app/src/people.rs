@@ -24,7 +24,9 @@ pub use security::SecurityView;
 pub use sign_up::{LinkView, NewUser, SignUpForm};
 pub use things::{AccessView, AppKind, HolderView, MemberView, PeopleView, Removed, ThingView, WaitingView};
 
-use authority::Entropy;
+use std::sync::Arc;
+
+use authority::{Entropy, SharedOnce};
 use identity::ProblemCode;
 use identity::Refusal;
 
@@ -46,7 +48,8 @@ const TRIES_PER_ADDRESS: u32 = 100;
 /// Sign-ups and recoveries from one address of the network within an hour.
 const MAILS_PER_ADDRESS: u32 = 40;
 
-/// What is remembered of people between requests, in bounded memory.
+/// What is remembered of people between requests, in bounded memory. Each node
+/// brakes for itself: of several, somebody who guesses has as many tries more.
 pub(crate) struct People {
     /// Wrong passwords by e-mail address, known or not.
     tries: Brake,
@@ -61,7 +64,12 @@ pub(crate) struct People {
 }
 
 impl People {
-    pub(crate) fn new(settings: &Settings, entropy: &dyn Entropy) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        settings: &Settings,
+        entropy: &dyn Entropy,
+        ceremonies: [u8; 32],
+        shared: Option<Arc<dyn SharedOnce>>,
+    ) -> Result<Self, Fault> {
         let key = || {
             let mut key = [0; 32];
             entropy.fill(&mut key);
@@ -75,7 +83,7 @@ impl People {
             mails: brake(HOUR),
             mails_from: brake(HOUR),
             outbox: Outbox::default(),
-            passkeys: Passkeys::new(&settings.issuer, &settings.service, key())?,
+            passkeys: Passkeys::new(&settings.issuer, &settings.service, ceremonies, shared)?,
         })
     }
 }

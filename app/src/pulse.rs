@@ -53,6 +53,16 @@ impl Steady {
         self.now() - self.store.load(Ordering::Acquire)
     }
 
+    /// What the machine's clock says, where it was not moved on purpose, seconds.
+    pub(crate) fn unmoved(&self) -> i64 {
+        self.machine.now() - self.machine.moved_by()
+    }
+
+    /// By how many seconds it was moved on purpose.
+    pub(crate) fn moved_by(&self) -> i64 {
+        self.machine.moved_by()
+    }
+
     /// By how many seconds the machine's clock is behind the store's time.
     fn behind(&self) -> i64 {
         self.store.load(Ordering::Acquire) - self.machine.now()

@@ -15,7 +15,7 @@ impl App {
     /// [`Fault`]; the inner refusal as RFC 7009 §2.2.1 says.
     pub async fn revoke(&self, request: TokenRequest) -> Result<Result<(), TokenRefusal>, Fault> {
         let draw = self.draw();
-        let asked = match self.collect(&request, &draw) {
+        let asked = match self.collect(&request, &draw).await {
             Ok(asked) => asked,
             Err(refusal) => {
                 return Ok(Err(TokenRefusal { refusal, basic: request.authorization.is_some(), nonce: None }));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use authority::{AnchorIndex, Authority, ForeignIssuers, Start};
+use authority::{AnchorIndex, Authority, ForeignIssuers, SharedOnce, Start};
 use identity::Tenant;
 
 use crate::app::{App, Ports, Settings};
@@ -11,6 +11,7 @@ use crate::audit::Audit;
 use crate::commit::index_raise;
 use crate::draw::Draw;
 use crate::fault::Fault;
+use crate::follow::{Node, OnceInStore};
 use crate::key_ring::{KeyRing, MasterKey, OTHER_MASTER_KEY};
 use crate::keys::ensure_secret;
 use crate::pairing_brake::PairingBrake;
@@ -41,17 +42,33 @@ impl App {
             max_token_life: settings.max_token_life,
         };
         clock.learn(head.time);
+        let node = Node::at(head.number);
         let index = AnchorIndex::new(head.generation, head.horizon, raises.into_iter().map(index_raise));
-        let mut secret = [0; 32];
-        entropy.fill(&mut secret);
-        let restarted_at = (!first_start).then(|| clock.now());
-        let start = Start { secret, restarted_at, proof_room: PROOF_ROOM, token_room: TOKEN_ROOM };
+        // Nodes that share a store remember together, know each other's nonces,
+        // and forget nothing when one of them starts.
+        let shared: Option<Arc<dyn SharedOnce>> =
+            if store.is_shared() { Some(Arc::new(OnceInStore(Arc::clone(&store)))) } else { None };
+        let of_this_start = || {
+            let mut secret = [0; 32];
+            entropy.fill(&mut secret);
+            secret
+        };
+        let secret = |purpose| if shared.is_some() { keys.shared_secret(purpose) } else { of_this_start() };
+        let restarted_at = (!first_start && shared.is_none()).then(|| clock.now());
+        let start = Start {
+            secret: secret("nonces"),
+            restarted_at,
+            proof_room: PROOF_ROOM,
+            token_room: TOKEN_ROOM,
+            shared: shared.clone(),
+        };
+        let ceremonies = secret("ceremonies");
         let authority = Arc::new(Authority::new(tenant.clone(), index, authority::KeySet::default(), start));
         let (mut salt, mut nobody) = ([0; 16], [0; 32]);
         entropy.fill(&mut salt);
         entropy.fill(&mut nobody);
         let passwords = Passwords::new(settings.hash_workers, settings.hash_queue, salt, nobody)?;
-        let people = People::new(&settings, &*entropy)?;
+        let people = People::new(&settings, &*entropy, ceremonies, shared)?;
         let mut brake = [0; 32];
         entropy.fill(&mut brake);
         let (audit, pairing_brake) = (Audit::default(), PairingBrake::new(brake));
@@ -70,12 +87,17 @@ impl App {
             pairing_brake,
             pulse: Pulse::default(),
             foreign: ForeignIssuers::none(),
+            node,
         };
         app.keep_keys().await?;
         match app.reload_keys().await? {
-            0 => Ok(app),
-            _ => Err(Fault::Broken(OTHER_MASTER_KEY)),
+            0 => {}
+            _ => return Err(Fault::Broken(OTHER_MASTER_KEY)),
         }
+        if app.is_one_of_several() {
+            app.follow().await?;
+        }
+        Ok(app)
     }
 
     /// The beat of every minute: advances the store's time, drops what is dead,
@@ -84,7 +106,7 @@ impl App {
     /// # Errors
     /// [`Fault`]
     pub async fn beat(&self) -> Result<(), Fault> {
-        let head = self.store.prune(self.now()).await?;
+        let head = self.store.prune(self.node.bounded(self.now())).await?;
         self.authority.learn_head(head.horizon, head.time);
         self.clock.learn(head.time);
         self.watch_clock().await?;

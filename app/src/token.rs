@@ -115,7 +115,8 @@ impl App {
     pub async fn token(&self, request: TokenRequest) -> Result<Result<TokenAnswer, TokenRefusal>, Fault> {
         self.tell_time().await?;
         let draw = self.draw();
-        let asked = match self.collect(&request, &draw) {
+        self.may_issue()?;
+        let asked = match self.collect(&request, &draw).await {
             Ok(asked) => asked,
             Err(refusal) => {
                 return Ok(Err(TokenRefusal { refusal, basic: request.authorization.is_some(), nonce: None }));
@@ -140,20 +141,24 @@ impl App {
         }))
     }
 
-    pub(crate) fn collect<'a>(&self, request: &'a TokenRequest, draw: &'a Draw<'a>) -> Result<Asked<'a>, OAuthRefusal> {
+    pub(crate) async fn collect<'a>(
+        &self,
+        request: &'a TokenRequest,
+        draw: &'a Draw<'a>,
+    ) -> Result<Asked<'a>, OAuthRefusal> {
         let form = Form::parse(request.pairs.clone())?;
         let presented = Presented::collect(request.authorization.as_deref(), &form)?;
-        let proof = self.token_proof(&request.proofs, &request.uri, draw.now());
+        let proof = self.token_proof(&request.proofs, &request.uri, draw.now()).await;
         Ok(Asked { form, presented, peer: &request.peer, proof, draw })
     }
 
-    fn token_proof(&self, fields: &[String], uri: &str, now: i64) -> Result<Option<VerifiedProof>, OAuthRefusal> {
+    async fn token_proof(&self, fields: &[String], uri: &str, now: i64) -> Result<Option<VerifiedProof>, OAuthRefusal> {
         if fields.is_empty() {
             return Ok(None);
         }
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         let uri = crate::http_uri(uri).ok_or(OAuthRefusal::new(ErrorCode::ServerError, "uri_malformed"))?;
-        let verified = self.authority.token_door().verify(&fields, "POST", &uri, None, now);
+        let verified = self.authority.token_door().verify(&fields, "POST", &uri, None, now).await;
         verified.map(Some).map_err(|refusal| match refusal {
             ProofRefusal::Invalid(reason) => OAuthRefusal::new(ErrorCode::InvalidDpopProof, reason),
             ProofRefusal::NonceWanted => OAuthRefusal::new(ErrorCode::UseDpopNonce, "dpop_nonce_wanted"),

@@ -11,7 +11,7 @@ use oauth::token::{Claims, TokenKind};
 use crate::authority::Authority;
 use crate::dpop::ProofRefusal;
 use crate::peer::Peer;
-use crate::token::{SoundToken, TokenRefusal, check_times};
+use crate::token::{STALE, SoundToken, TokenRefusal, check_times};
 
 /// How a token came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,18 +80,22 @@ impl Authority {
     /// # Errors
     /// `invalid_token`, `invalid_dpop_proof` or `use_dpop_nonce`, all 401 at a
     /// resource (RFC 6750 §3.1, RFC 9449 §7.1); `temporarily_unavailable` where
-    /// a proof cannot be remembered.
-    pub fn authenticate(
+    /// a proof cannot be remembered, and where this node may not know what
+    /// others ended.
+    pub async fn authenticate(
         &self,
         presented: &Presented<'_>,
         audience: &str,
         now: i64,
     ) -> Result<AuthenticatedPeer, Refusal<ErrorCode>> {
-        let token = self.verify(presented.token, now).map_err(|refusal| invalid(refusal.reason))?;
+        let token = self.verify(presented.token, now).map_err(|refusal| match refusal.reason {
+            STALE => Refusal::new(ErrorCode::TemporarilyUnavailable, STALE),
+            reason => invalid(reason),
+        })?;
         if !token.claims().aud.names(audience) {
             return Err(invalid("token_for_another_audience"));
         }
-        self.check_proof(token.claims(), presented, now)?;
+        self.check_proof(token.claims(), presented, now).await?;
         Ok(AuthenticatedPeer { token })
     }
 
@@ -108,7 +112,12 @@ impl Authority {
     /// A bound token is useless without its key; an unbound one is no DPoP
     /// token. What is bound in a way this door cannot check is refused, never
     /// taken as bearer.
-    fn check_proof(&self, claims: &Claims, presented: &Presented<'_>, now: i64) -> Result<(), Refusal<ErrorCode>> {
+    async fn check_proof(
+        &self,
+        claims: &Claims,
+        presented: &Presented<'_>,
+        now: i64,
+    ) -> Result<(), Refusal<ErrorCode>> {
         let Some(cnf) = &claims.cnf else {
             return match presented.scheme {
                 Scheme::Bearer => Ok(()),
@@ -116,19 +125,20 @@ impl Authority {
             };
         };
         match (&cnf.jkt, &cnf.x5t_s256) {
-            (Some(jkt), None) => self.check_dpop(jkt, presented, now),
+            (Some(jkt), None) => self.check_dpop(jkt, presented, now).await,
             (None, Some(x5t)) => check_certificate(x5t, presented),
             _ => Err(invalid("binding_this_door_cannot_check")),
         }
     }
 
-    fn check_dpop(&self, jkt: &str, presented: &Presented<'_>, now: i64) -> Result<(), Refusal<ErrorCode>> {
+    async fn check_dpop(&self, jkt: &str, presented: &Presented<'_>, now: i64) -> Result<(), Refusal<ErrorCode>> {
         if presented.scheme != Scheme::Dpop {
             return Err(invalid("bound_token_as_bearer"));
         }
         let proof = self
             .resource_door()
             .verify(presented.proofs, presented.method, presented.uri, Some(presented.token), now)
+            .await
             .map_err(|refusal| match refusal {
                 ProofRefusal::Invalid(reason) => Refusal::new(ErrorCode::InvalidDpopProof, reason),
                 ProofRefusal::NonceWanted => Refusal::new(ErrorCode::UseDpopNonce, "dpop_nonce_wanted"),

@@ -1,6 +1,7 @@
 //! The one place a door asks. Owns the index, the keys and the cache of one
 //! tenant; is told of raises and keys by whoever follows the feed.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use identity::Tenant;
@@ -11,19 +12,28 @@ use crate::challenge::Challenges;
 use crate::dpop::DpopDoor;
 use crate::index::{AnchorIndex, Raised, SKEW};
 use crate::nonce::Nonces;
-use crate::token::{KeySet, SoundToken, TokenRefusal, check_times, read, refused};
+use crate::port::SharedOnce;
+use crate::token::{KeySet, STALE, SoundToken, TokenRefusal, check_times, read, refused};
+
+/// Rounds of the feed older than this make a node stale; what it knows goes on
+/// for so long, seconds (anchors: the feed).
+const FRESH: i64 = 5;
+const MAX_STALE: i64 = 60;
 
 /// What a start of this process draws and knows.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Start {
-    /// Random bytes that key the nonces of this start.
+    /// Random bytes that key the nonces of this start, or of all nodes.
     pub secret: [u8; 32],
-    /// When it started, seconds; `None` for the very first start of a store.
+    /// When it started, seconds; `None` for the very first start of a store, and
+    /// for nodes that remember together.
     pub restarted_at: Option<i64>,
     /// How many proofs each door can remember.
     pub proof_room: usize,
     /// How many tokens are kept as seen.
     pub token_room: usize,
+    /// What several nodes remember together.
+    pub shared: Option<Arc<dyn SharedOnce>>,
 }
 
 /// What every door asks.
@@ -37,12 +47,16 @@ pub struct Authority {
     resource_door: DpopDoor,
     challenges: Challenges,
     markers: Nonces,
+    /// The start of the last whole round of the feed, seconds; for ever, where
+    /// this process alone commits.
+    fresh_at: AtomicI64,
 }
 
 impl Authority {
     /// Ready to answer from one snapshot of the store.
     pub fn new(tenant: Tenant, index: AnchorIndex, keys: KeySet, start: Start) -> Self {
-        let door = |name| DpopDoor::new(&start.secret, name, start.restarted_at, start.proof_room);
+        let door =
+            |name| DpopDoor::new(&start.secret, name, start.restarted_at, start.proof_room, start.shared.clone());
         Self {
             tenant,
             index: RwLock::new(index),
@@ -50,8 +64,9 @@ impl Authority {
             cache: TokenCache::new(start.token_room),
             token_door: door("authorization server"),
             resource_door: door("resource"),
-            challenges: Challenges::new(&start.secret, "call home", start.proof_room),
+            challenges: Challenges::new(&start.secret, "call home", start.proof_room, start.shared.clone()),
             markers: Nonces::new(&start.secret, "signing in"),
+            fresh_at: AtomicI64::new(if start.shared.is_some() { i64::MIN } else { i64::MAX }),
         }
     }
 
@@ -93,6 +108,24 @@ impl Authority {
         index.prune(store_time, self.tenant.max_token_life + SKEW);
     }
 
+    /// A round of the feed that began then is whole: all that others committed
+    /// before it has entered the index.
+    pub fn learn_round(&self, began: i64, horizon: i64) {
+        self.index.write().unwrap_or_else(PoisonError::into_inner).learn_horizon(horizon);
+        self.fresh_at.store(began, Ordering::Relaxed);
+    }
+
+    /// Whether this node has heard of the others lately enough to say that
+    /// something is alive.
+    pub fn is_fresh(&self, now: i64) -> bool {
+        self.silence(now) <= FRESH
+    }
+
+    /// For how long it has not, in seconds; never, where it is alone.
+    pub fn silence(&self, now: i64) -> i64 {
+        now.saturating_sub(self.fresh_at.load(Ordering::Relaxed)).max(0)
+    }
+
     /// Takes a whole new snapshot in.
     pub fn rebuild(&self, newer: AnchorIndex) {
         self.index.write().unwrap_or_else(PoisonError::into_inner).merge(newer);
@@ -109,6 +142,11 @@ impl Authority {
     /// # Errors
     /// [`TokenRefusal`] with the named cause.
     pub fn verify(&self, token: &str, now: i64) -> Result<Arc<SoundToken>, TokenRefusal> {
+        let silence = self.silence(now);
+        let is_known = || self.cache.knows(&digest::sha256(token.as_bytes()));
+        if silence > MAX_STALE || (silence > FRESH && !is_known()) {
+            return Err(refused(STALE));
+        }
         let sound = self.read(token, now)?;
         check_times(sound.claims(), now, self.tenant.max_token_life)?;
         self.check_anchors(&sound, now)?;

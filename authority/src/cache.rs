@@ -19,6 +19,11 @@ impl TokenCache {
         Self { entries: RwLock::default(), room }
     }
 
+    /// Whether a token was seen before.
+    pub(crate) fn knows(&self, digest: &[u8; 32]) -> bool {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).contains_key(digest)
+    }
+
     /// A token seen before.
     pub(crate) fn find(&self, digest: &[u8; 32]) -> Option<Arc<SoundToken>> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()

@@ -1,9 +1,12 @@
 //! Challenges to be signed: 128 random bits, a single try, 60 seconds.
 
+use std::sync::Arc;
+
 use jose::digest;
 
 use crate::nonce::Nonces;
 use crate::once::{Once, OnceError};
+use crate::port::SharedOnce;
 
 /// How long a challenge is good, seconds.
 pub const CHALLENGE_LIFE: i64 = 60;
@@ -20,14 +23,15 @@ pub struct Challenges {
 pub enum ChallengeRefusal {
     /// Not ours, too old, or tried before: the named cause.
     Invalid(&'static str),
-    /// No room to remember it: try later.
+    /// No room to remember it, or nobody to ask: try later.
     Full,
 }
 
 impl Challenges {
-    /// Keyed by random bytes of this start, with room for so many tries.
-    pub fn new(secret: &[u8; 32], name: &str, room: usize) -> Self {
-        Self { nonces: Nonces::new(secret, name), once: Once::new(room) }
+    /// Keyed by random bytes of this start, or of all nodes, with room for so
+    /// many tries.
+    pub fn new(secret: &[u8; 32], name: &str, room: usize, shared: Option<Arc<dyn SharedOnce>>) -> Self {
+        Self { nonces: Nonces::new(secret, name), once: Once::new(room, shared) }
     }
 
     /// A challenge for now.
@@ -39,33 +43,41 @@ impl Challenges {
     ///
     /// # Errors
     /// [`ChallengeRefusal`]
-    pub fn take(&self, challenge: &str, now: i64) -> Result<(), ChallengeRefusal> {
+    pub async fn take(&self, challenge: &str, now: i64) -> Result<(), ChallengeRefusal> {
         let at = self.nonces.given_at(challenge, now).ok_or(ChallengeRefusal::Invalid("challenge_unknown"))?;
         if now - at > CHALLENGE_LIFE {
             return Err(ChallengeRefusal::Invalid("challenge_late"));
         }
         let key = digest::sha256(challenge.as_bytes());
-        self.once.take(key, now, at + CHALLENGE_LIFE).map_err(|error| match error {
+        self.once.take(key, now, at + CHALLENGE_LIFE).await.map_err(|error| match error {
             OnceError::Used => ChallengeRefusal::Invalid("challenge_used"),
-            OnceError::Full => ChallengeRefusal::Full,
+            OnceError::Full | OnceError::Unreachable => ChallengeRefusal::Full,
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
     fn a_challenge_is_tried_once_within_a_minute() {
-        let challenges = Challenges::new(&[1; 32], "call home", 10);
+        let challenges = Challenges::new(&[1; 32], "call home", 10, None);
         let challenge = challenges.give(100, [1; 16]);
         let late = challenges.give(100, [2; 16]);
-        assert_eq!(challenges.take(&challenge, 160), Ok(()));
-        assert_eq!(challenges.take(&challenge, 160), Err(ChallengeRefusal::Invalid("challenge_used")));
-        assert_eq!(challenges.take(&late, 161), Err(ChallengeRefusal::Invalid("challenge_late")));
+        assert_eq!(challenges.take(&challenge, 160).now_or_never().unwrap(), Ok(()));
         assert_eq!(
-            challenges.take("h-4Qm1vJ7cZt0xY2rKp9LsA", 160),
+            challenges.take(&challenge, 160).now_or_never().unwrap(),
+            Err(ChallengeRefusal::Invalid("challenge_used"))
+        );
+        assert_eq!(
+            challenges.take(&late, 161).now_or_never().unwrap(),
+            Err(ChallengeRefusal::Invalid("challenge_late"))
+        );
+        assert_eq!(
+            challenges.take("h-4Qm1vJ7cZt0xY2rKp9LsA", 160).now_or_never().unwrap(),
             Err(ChallengeRefusal::Invalid("challenge_unknown"))
         );
     }

@@ -1,11 +1,14 @@
 //! The door's half of DPoP: nonces and single use around the verified proof
 //! (RFC 9449 §8, §11.1).
 
+use std::sync::Arc;
+
 use jose::digest;
 use jose::dpop::{Expected, Freshness, HttpUri, Proof, VerifiedProof, WINDOW};
 
 use crate::nonce::{LIFE, Nonces};
 use crate::once::{Once, OnceError};
+use crate::port::SharedOnce;
 
 /// Why a proof does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +17,7 @@ pub enum ProofRefusal {
     Invalid(&'static str),
     /// Come again with the nonce of the answer.
     NonceWanted,
-    /// No room to remember it: try later.
+    /// No room to remember it, or nobody to ask: try later.
     Full,
 }
 
@@ -31,10 +34,17 @@ pub struct DpopDoor {
 impl DpopDoor {
     /// A door that keys its nonces with fresh random bytes, so that only those
     /// given since this start are known. `restarted_at` is the start, or `None`
-    /// for the very first start of a store.
-    pub fn new(secret: &[u8; 32], name: &str, restarted_at: Option<i64>, room: usize) -> Self {
+    /// for the very first start of a store. Nodes that remember together share
+    /// the key, and forget nothing when one of them starts.
+    pub fn new(
+        secret: &[u8; 32],
+        name: &str,
+        restarted_at: Option<i64>,
+        room: usize,
+        shared: Option<Arc<dyn SharedOnce>>,
+    ) -> Self {
         let nonce_until = restarted_at.map_or(i64::MIN, |at| at + 2 * WINDOW);
-        Self { nonces: Nonces::new(secret, name), once: Once::new(room), nonce_until }
+        Self { nonces: Nonces::new(secret, name), once: Once::new(room, shared), nonce_until }
     }
 
     /// A nonce to hand out.
@@ -47,7 +57,7 @@ impl DpopDoor {
     ///
     /// # Errors
     /// [`ProofRefusal`]
-    pub fn verify(
+    pub async fn verify(
         &self,
         headers: &[&str],
         method: &str,
@@ -70,9 +80,9 @@ impl DpopDoor {
             .map_err(|_| ProofRefusal::Invalid("dpop_not_for_this_request"))?;
         let until = given_at.map_or(proof.iat() + 2 * WINDOW, |at| at + LIFE + WINDOW);
         let key = format!("{}\n{}\n{}", proof.thumbprint(), proof.htu().as_str(), proof.jti());
-        self.once.take(digest::sha256(key.as_bytes()), now, until).map_err(|error| match error {
+        self.once.take(digest::sha256(key.as_bytes()), now, until).await.map_err(|error| match error {
             OnceError::Used => ProofRefusal::Invalid("dpop_replayed"),
-            OnceError::Full => ProofRefusal::Full,
+            OnceError::Full | OnceError::Unreachable => ProofRefusal::Full,
         })?;
         Ok(proof)
     }
@@ -80,6 +90,7 @@ impl DpopDoor {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use jose::dpop::{Claims, ath, build};
     use jose::{Alg, SigningKey};
 
@@ -97,49 +108,58 @@ mod tests {
     #[test]
     fn a_proof_passes_once() {
         let (door, key, uri) =
-            (DpopDoor::new(&[1; 32], "rs", None, 100), SigningKey::generate(Alg::ES256).unwrap(), uri());
+            (DpopDoor::new(&[1; 32], "rs", None, 100, None), SigningKey::generate(Alg::ES256).unwrap(), uri());
         let proof = proof(&key, &uri, 1000, "j1", None);
-        assert!(door.verify(&[&proof], "POST", &uri, Some("tok"), 1000).is_ok());
+        assert!(door.verify(&[&proof], "POST", &uri, Some("tok"), 1000).now_or_never().unwrap().is_ok());
         assert_eq!(
-            door.verify(&[&proof], "POST", &uri, Some("tok"), 1001).err(),
+            door.verify(&[&proof], "POST", &uri, Some("tok"), 1001).now_or_never().unwrap().err(),
             Some(ProofRefusal::Invalid("dpop_replayed"))
         );
         assert_eq!(
-            door.verify(&[&proof], "POST", &uri, Some("tok"), 1060).err(),
+            door.verify(&[&proof], "POST", &uri, Some("tok"), 1060).now_or_never().unwrap().err(),
             Some(ProofRefusal::Invalid("dpop_replayed")),
             "it is remembered as long as it could pass"
         );
         assert_eq!(
-            door.verify(&[&proof], "POST", &uri, Some("tok"), 1061).err(),
+            door.verify(&[&proof], "POST", &uri, Some("tok"), 1061).now_or_never().unwrap().err(),
             Some(ProofRefusal::Invalid("dpop_not_for_this_request"))
         );
     }
 
     #[test]
     fn after_a_restart_only_nonces_given_since_pass() {
-        let door = DpopDoor::new(&[1; 32], "rs", Some(1000), 100);
+        let door = DpopDoor::new(&[1; 32], "rs", Some(1000), 100, None);
         let (key, uri) = (SigningKey::generate(Alg::ES256).unwrap(), uri());
         let bare = proof(&key, &uri, 1010, "j1", None);
-        assert_eq!(door.verify(&[&bare], "POST", &uri, Some("tok"), 1010).err(), Some(ProofRefusal::NonceWanted));
-        let old = DpopDoor::new(&[2; 32], "rs", None, 100).nonce(990, [0; 16]);
+        assert_eq!(
+            door.verify(&[&bare], "POST", &uri, Some("tok"), 1010).now_or_never().unwrap().err(),
+            Some(ProofRefusal::NonceWanted)
+        );
+        let old = DpopDoor::new(&[2; 32], "rs", None, 100, None).nonce(990, [0; 16]);
         let stale = proof(&key, &uri, 1010, "j2", Some(&old));
-        assert_eq!(door.verify(&[&stale], "POST", &uri, Some("tok"), 1010).err(), Some(ProofRefusal::NonceWanted));
+        assert_eq!(
+            door.verify(&[&stale], "POST", &uri, Some("tok"), 1010).now_or_never().unwrap().err(),
+            Some(ProofRefusal::NonceWanted)
+        );
         let nonce = door.nonce(1010, [0; 16]);
         let fresh = proof(&key, &uri, 1010, "j3", Some(&nonce));
-        assert!(door.verify(&[&fresh], "POST", &uri, Some("tok"), 1010).is_ok());
+        assert!(door.verify(&[&fresh], "POST", &uri, Some("tok"), 1010).now_or_never().unwrap().is_ok());
         let later = proof(&key, &uri, 1120, "j4", None);
-        assert!(door.verify(&[&later], "POST", &uri, Some("tok"), 1120).is_ok(), "the window of forgetting is over");
+        assert!(
+            door.verify(&[&later], "POST", &uri, Some("tok"), 1120).now_or_never().unwrap().is_ok(),
+            "the window of forgetting is over"
+        );
     }
 
     #[test]
     fn a_device_with_a_wrong_clock_passes_with_a_nonce() {
-        let door = DpopDoor::new(&[1; 32], "rs", None, 100);
+        let door = DpopDoor::new(&[1; 32], "rs", None, 100, None);
         let (key, uri) = (SigningKey::generate(Alg::ES256).unwrap(), uri());
         let nonce = door.nonce(5000, [0; 16]);
         let proof = proof(&key, &uri, 10, "j1", Some(&nonce));
-        assert!(door.verify(&[&proof], "POST", &uri, Some("tok"), 5001).is_ok());
+        assert!(door.verify(&[&proof], "POST", &uri, Some("tok"), 5001).now_or_never().unwrap().is_ok());
         assert_eq!(
-            door.verify(&[&proof], "POST", &uri, Some("tok"), 5200).err(),
+            door.verify(&[&proof], "POST", &uri, Some("tok"), 5200).now_or_never().unwrap().err(),
             Some(ProofRefusal::Invalid("dpop_replayed"))
         );
     }

@@ -30,5 +30,5 @@ pub use index::{AnchorIndex, Dead, Raised, SKEW};
 pub use nonce::Nonces;
 pub use once::{Once, OnceError};
 pub use peer::{Peer, UnverifiedCertificate};
-pub use port::{Clock, Entropy, Fetch, FetchError, Fetched};
+pub use port::{Clock, Entropy, Fetch, FetchError, Fetched, SharedOnce};
 pub use token::{CLOCK_SKEW, KeySet, OPAQUE_PREFIX, SoundToken, TokenRefusal};

@@ -1,7 +1,10 @@
-//! What the world gives: time, chance and documents of others.
+//! What the world gives: time, chance, documents of others, and what nodes
+//! remember together.
 
 use core::future::Future;
 use core::pin::Pin;
+
+use crate::once::OnceError;
 
 /// The time. Rules are given `now`; only the edge asks a clock, once per request.
 pub trait Clock: Send + Sync {
@@ -11,6 +14,12 @@ pub trait Clock: Send + Sync {
     /// Seconds since 1970.
     fn now(&self) -> i64 {
         i64::try_from(self.now_ms() / 1000).unwrap_or(i64::MAX)
+    }
+
+    /// Seconds by which it was moved on purpose from the time of the world: a
+    /// demo lives a year in a minute, and other clocks do not go along.
+    fn moved_by(&self) -> i64 {
+        0
     }
 }
 
@@ -33,4 +42,13 @@ pub struct FetchError(pub &'static str);
 pub trait Fetch: Send + Sync {
     /// Fetches the document at an address.
     fn get<'a>(&'a self, url: &'a str) -> Fetched<'a>;
+}
+
+/// Single use among several nodes: what one has taken, no other takes.
+pub trait SharedOnce: Send + Sync {
+    /// Uses a key (a SHA-256) up until a time in seconds.
+    ///
+    /// # Errors
+    /// [`OnceError::Used`], and [`OnceError::Unreachable`] where nobody can say.
+    fn take(&self, key: [u8; 32], until: i64) -> Pin<Box<dyn Future<Output = Result<(), OnceError>> + Send + '_>>;
 }

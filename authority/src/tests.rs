@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use identity::{Anchor, AnchorKind, Epochs, Tenant};
 use jose::dpop::{Claims as ProofClaims, HttpUri, ath, build};
 use jose::seal::SealingKey;
@@ -34,7 +35,7 @@ fn world() -> World {
         generation: "g".into(),
         max_token_life: 86_400,
     };
-    let start = Start { secret: [1; 32], restarted_at: None, proof_room: 100, token_room: 100 };
+    let start = Start { secret: [1; 32], restarted_at: None, proof_room: 100, token_room: 100, shared: None };
     let authority = Authority::new(tenant, AnchorIndex::new("g".into(), 0, []), keys, start);
     World { authority, signing, sealing, device: SigningKey::generate(Alg::ES256).unwrap() }
 }
@@ -66,7 +67,13 @@ fn peer(certificate: Option<Vec<u8>>) -> Peer {
 fn authenticate(world: &World, token: &str, scheme: Scheme, proofs: &[&str], peer: &Peer) -> Result<(), ErrorCode> {
     let uri = HttpUri::parse("https://api.example.com/x").unwrap();
     let presented = Presented { scheme, token, proofs, method: "GET", uri: &uri, peer };
-    world.authority.authenticate(&presented, AUDIENCE, NOW).map(|_| ()).map_err(|refusal| refusal.code)
+    world
+        .authority
+        .authenticate(&presented, AUDIENCE, NOW)
+        .now_or_never()
+        .unwrap()
+        .map(|_| ())
+        .map_err(|refusal| refusal.code)
 }
 
 fn proof(world: &World, token: &str, jti: &str) -> String {
@@ -223,4 +230,37 @@ fn a_token_for_another_audience_is_refused() {
     let world = world();
     let token = sign(&world, "at+jwt", &with("aud", json!(["https://other.example.com"])));
     assert_eq!(authenticate(&world, &token, Scheme::Bearer, &[], &peer(None)), Err(ErrorCode::InvalidToken));
+}
+
+#[test]
+fn a_stale_node_believes_what_it_knows_for_a_while_and_nothing_new() {
+    struct Nobody;
+    impl SharedOnce for Nobody {
+        fn take(
+            &self,
+            _key: [u8; 32],
+            _until: i64,
+        ) -> core::pin::Pin<Box<dyn Future<Output = Result<(), OnceError>> + Send + '_>> {
+            Box::pin(core::future::ready(Err(OnceError::Unreachable)))
+        }
+    }
+    let alone = world();
+    let tenant = alone.authority.tenant().clone();
+    let shared: Option<Arc<dyn SharedOnce>> = Some(Arc::new(Nobody));
+    let start = Start { secret: [1; 32], restarted_at: None, proof_room: 100, token_room: 100, shared };
+    let mut keys = KeySet::default();
+    keys.add_verifying("k1".into(), Alg::ES256, VerifyingKey::from_jwk(alone.signing.jwk()).unwrap(), i64::MAX);
+    let one_of_several = Authority::new(tenant, AnchorIndex::new("g".into(), 0, []), keys, start);
+    let (known, new) = (sign(&alone, "at+jwt", &claims()), sign(&alone, "at+jwt", &claims()));
+    let stale = |result: Result<Arc<SoundToken>, TokenRefusal>| result.unwrap_err().reason == "feed_stale";
+    assert!(stale(one_of_several.verify(&known, NOW)), "before the first round nothing is believed");
+    one_of_several.learn_round(NOW, 0);
+    one_of_several.verify(&known, NOW + 5).unwrap();
+    assert!(!one_of_several.is_fresh(NOW + 6));
+    one_of_several.verify(&known, NOW + 60).unwrap();
+    assert!(stale(one_of_several.verify(&new, NOW + 6)));
+    assert!(stale(one_of_several.verify(&known, NOW + 61)));
+    one_of_several.learn_round(NOW + 61, 0);
+    one_of_several.verify(&new, NOW + 61).unwrap();
+    assert!(alone.authority.is_fresh(i64::MAX), "alone, there is nobody to hear of");
 }

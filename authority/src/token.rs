@@ -16,6 +16,10 @@ pub const OPAQUE_PREFIX: &str = "kfo_";
 /// Extra seconds for `exp` between machines.
 pub const CLOCK_SKEW: i64 = 60;
 
+/// Why a token never seen before is not believed now: this node has not heard
+/// of the others for too long.
+pub(crate) const STALE: &str = "feed_stale";
+
 /// Why a token does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenRefusal {

@@ -24,6 +24,7 @@ mod network;
 pub(crate) mod permissions;
 mod reader;
 mod secret;
+mod store;
 mod tls;
 
 pub use clients::Clients;
@@ -39,6 +40,7 @@ pub use mail::{Mail, MailWay, Smtp, SmtpEncryption};
 pub use network::Network;
 pub use reader::Mistake;
 pub use secret::Secret;
+pub use store::{Postgres, Store};
 pub use tls::Tls;
 
 use reader::{Findings, Section};
@@ -53,6 +55,8 @@ pub struct Config {
     pub issuer: Issuer,
     /// Where everything is kept.
     pub data: Data,
+    /// Which store holds it.
+    pub store: Store,
     /// Where connections come in.
     pub listeners: Listeners,
     /// The server's own certificate.
@@ -135,6 +139,7 @@ impl Config {
         let config = Self {
             issuer: top.section("issuer", "Under which addresses the world knows this server.", Issuer::read),
             data: top.section("data", "Where everything is kept.", Data::read),
+            store: top.section("store", "Which store holds it: one file, or a PostgreSQL database.", Store::read),
             listeners: top.section(
                 "listeners",
                 "Where connections come in. Each says which neighbours (proxies, load balancers) it believes\n\

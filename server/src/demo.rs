@@ -11,6 +11,7 @@ mod ending;
 mod factory;
 mod home;
 mod http;
+mod nodes;
 mod owner;
 mod page;
 mod pairing;
@@ -26,16 +27,17 @@ mod trouble;
 use serde_json::{Value, json};
 
 use crate::command::{Exit, Failure, Ui};
-use crate::config::Log;
+use crate::config::{Log, Store};
 use stage::{Begins, Stage};
 use tale::Tale;
 
-/// Lives the story; with `stay` the server goes on until it is told to end.
+/// Lives the story; with `stay` the server goes on until it is told to end. On a database
+/// two nodes serve, and each connection goes to one of them by chance.
 ///
 /// # Errors
 /// [`Exit::Failed`] with the cause, if a step fails.
-pub async fn run(ui: Ui, log: Log, stay: bool) -> Result<(), Failure> {
-    let (stage, standing) = stage::set(log, Begins::Yesterday).await?;
+pub async fn run(ui: Ui, log: Log, store: Store, stay: bool) -> Result<(), Failure> {
+    let (stage, standing) = stage::set(log, Begins::Yesterday, store).await?;
     let story = tokio::task::spawn_blocking(move || {
         let offers = story::live(&stage, &Tale::begin(ui))?;
         Ok::<_, Failure>((stage, offers))

@@ -30,6 +30,10 @@ impl Clock for WallClock {
         let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
         u64::try_from(now.saturating_add(self.ahead_ms.load(Ordering::Relaxed))).unwrap_or(0)
     }
+
+    fn moved_by(&self) -> i64 {
+        self.ahead_ms.load(Ordering::Relaxed) / 1000
+    }
 }
 
 /// The generator of the cryptographic library, seeded by the system.

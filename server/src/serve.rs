@@ -116,6 +116,11 @@ impl Bound {
         self.addresses
     }
 
+    /// The hold on the data folder.
+    pub fn lock(&self) -> &DataLock {
+        &self.lock
+    }
+
     /// Opens the doors. Tasks of the wiring belong on the same drain.
     ///
     /// # Errors

@@ -7,15 +7,19 @@ use std::time::Duration;
 use app::mailer::{FolderMailer, Mailer, SmtpMailer, SmtpSecurity};
 use app::{App, Fault, MasterKey, OTHER_MASTER_KEY, Ports, Settings};
 use authority::{Clock, ForeignIssuers};
-use store::{Store, StoreError};
+use store::journal::Journal;
+use store::{ListQuery, Store, StoreError};
+use store_postgres::PostgresStore;
 use store_sqlite::{SqliteStore, TenantSettings};
+use tokio::time::MissedTickBehavior;
 use web::State;
 use zeroize::Zeroizing;
 
 use crate::command::{Exit, Failure};
-use crate::config::{Config, Exchange, Mail, MailWay, SmtpEncryption};
-use crate::data::{DataFolder, sync_folder_of};
+use crate::config::{self, Config, Exchange, Mail, MailWay, SmtpEncryption};
+use crate::data::{DataFolder, DataLock, sync_folder_of};
 use crate::fetch::HttpsFetch;
+use crate::health::Readiness;
 use crate::journal::RaisesJournal;
 use crate::listen::Drain;
 use crate::port::SystemEntropy;
@@ -23,6 +27,10 @@ use crate::serve::Doors;
 
 /// How often the store's time is advanced and what is dead is dropped.
 const BEAT: Duration = Duration::from_secs(60);
+/// How often the feed of a store of several nodes is numbered and followed, and
+/// how often a round that takes long is looked at.
+const ROUND: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_secs(1);
 /// No token lives longer, seconds.
 const MAX_TOKEN_LIFE: i64 = 86_400;
 
@@ -33,16 +41,13 @@ const MAX_TOKEN_LIFE: i64 = 86_400;
 pub async fn open_app(
     config: &Config,
     data: &DataFolder,
-    master_key: &Zeroizing<[u8; 32]>,
+    lock: &DataLock,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<App>, Failure> {
     let TenantSettings { issuer, device_url, .. } = tenant(config);
-    let journal = RaisesJournal::open(&data.journal(), &SystemEntropy);
-    let journal = Arc::new(journal.map_err(|error| Failure::new(Exit::Store, error))?);
-    let store = SqliteStore::open_with_journal(data.store(), tenant(config), journal);
-    let store = store.map_err(|error| store_failure(&error))?;
+    let (store, master_key) = open_store(config, data, lock).await?;
     let ports = Ports {
-        store: Arc::new(store),
+        store,
         clock: Arc::clone(clock),
         entropy: Arc::new(SystemEntropy),
         mailer: mailer(&config.mail, data)?,
@@ -54,7 +59,7 @@ pub async fn open_app(
         client_authorities: config.clients.authorities.clone(),
         ..Settings::new(issuer, device_url)
     };
-    let opened = App::start(settings.clone(), &MasterKey::new(**master_key), ports.clone()).await;
+    let opened = App::start(settings.clone(), &MasterKey::new(*master_key), ports.clone()).await;
     let app = match (opened, data.next_master_key().map_err(|error| Failure::new(Exit::Store, error))?) {
         (Ok(app), None) => app,
         (Ok(app), Some(_)) => {
@@ -101,6 +106,10 @@ pub async fn fill_store<T>(
     data: &DataFolder,
     fill: impl AsyncFnOnce(&dyn Store) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    if let config::Store::Postgres(postgres) = &config.store {
+        // Filled in one step, and only where there is nothing yet.
+        return fill(&open_postgres(config, postgres, None).await?).await;
+    }
     let path = data.store();
     if path.exists() {
         let told = format!("there is a store at {} already; a backup is restored into an empty folder", path.display());
@@ -154,6 +163,115 @@ pub fn doors_of(app: &Arc<App>, data: &DataFolder) -> Doors {
         people: web::people_router(people),
         devices: web::device_router(devices),
     }
+}
+
+/// Opens the store that is configured, with the key that opens what it holds.
+async fn open_store(
+    config: &Config,
+    data: &DataFolder,
+    lock: &DataLock,
+) -> Result<(Arc<dyn Store>, Zeroizing<[u8; 32]>), Failure> {
+    let key = || data.master_key(lock, &SystemEntropy).map_err(|error| Failure::new(Exit::Store, error));
+    let journal = RaisesJournal::open(&data.journal(), &SystemEntropy);
+    let journal = Arc::new(journal.map_err(|error| Failure::new(Exit::Store, error))?);
+    match &config.store {
+        config::Store::Embedded => {
+            let key = key()?;
+            let store = SqliteStore::open_with_journal(data.store(), tenant(config), journal);
+            Ok((Arc::new(store.map_err(|error| store_failure(&error))?), key))
+        }
+        config::Store::Postgres(postgres) => {
+            let store = open_postgres(config, postgres, Some(journal)).await?;
+            if !data.master_key_file().exists() && is_in_use(&store).await? {
+                let path = data.master_key_file();
+                let missing = "is missing, and without it the database cannot be opened: copy it from another node";
+                return Err(Failure::new(Exit::Store, format!("{} {missing}", path.display())));
+            }
+            Ok((Arc::new(store), key()?))
+        }
+    }
+}
+
+async fn open_postgres(
+    config: &Config,
+    postgres: &config::Postgres,
+    journal: Option<Arc<dyn Journal>>,
+) -> Result<PostgresStore, Failure> {
+    let TenantSettings { issuer, device_url, max_token_life } = tenant(config);
+    let address = postgres.address.clone();
+    let settings = store_postgres::Settings {
+        address: match &postgres.password {
+            Some(password) => address.with_password(password.expose()),
+            None => address,
+        },
+        way: postgres.way.clone(),
+        connections: postgres.connections,
+        patience: postgres.patience,
+        issuer,
+        device_url,
+        max_token_life,
+        chance: Arc::new(|| u64::from_be_bytes(crate::port::random(&SystemEntropy))),
+        journal,
+    };
+    PostgresStore::open(settings).await.map_err(|error| store_failure(&error))
+}
+
+/// Sees that a database is one of its own for whoever plays: nothing real gets mixed with it.
+///
+/// # Errors
+/// [`Exit::Store`]
+pub async fn check_unused(config: &Config) -> Result<(), Failure> {
+    let config::Store::Postgres(postgres) = &config.store else { return Ok(()) };
+    if is_in_use(&open_postgres(config, postgres, None).await?).await? {
+        return Err(Failure::new(Exit::Store, "the database is in use already: this wants an empty one of its own"));
+    }
+    Ok(())
+}
+
+/// Whether anything in it is sealed already.
+async fn is_in_use(store: &dyn Store) -> Result<bool, Failure> {
+    let kind = <oauth::SigningKey as identity::Record>::KIND;
+    let keys = store.list(ListQuery { kind, filter: None, after: None, limit: 1 }).await;
+    keys.map(|page| !page.items.is_empty()).map_err(|error| store_failure(&error))
+}
+
+/// Runs the rounds of a store of several nodes until the server drains, and says
+/// whether requests should come here.
+pub fn keep_following(app: &Arc<App>, drain: &Drain, readiness: Option<Readiness>) {
+    if !app.is_one_of_several() {
+        return;
+    }
+    let (app, stop) = (Arc::clone(app), drain.clone());
+    drain.spawn(async move {
+        let mut rounds = tokio::time::interval(ROUND);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut was_well = true;
+        loop {
+            tokio::select! {
+                _ = rounds.tick() => {}
+                () = stop.stopping() => return,
+            }
+            let mut round = core::pin::pin!(app.follow());
+            let ended = loop {
+                tokio::select! {
+                    ended = &mut round => break ended,
+                    () = tokio::time::sleep(LOOK) => {}
+                }
+                readiness.iter().for_each(|readiness| readiness.set(app.is_well()));
+            };
+            let is_well = app.is_well();
+            readiness.iter().for_each(|readiness| readiness.set(is_well));
+            match &ended {
+                Err(fault) if was_well => tracing::error!(cause = %fault, "the store is not followed"),
+                Ok(()) if was_well && !is_well => tracing::error!(
+                    "this machine's clock and the database's are more than a minute apart: nothing is issued here"
+                ),
+                Ok(()) if !was_well && is_well => tracing::info!("the store is followed again"),
+                _ => {}
+            }
+            was_well = is_well && ended.is_ok();
+        }
+    });
 }
 
 /// Beats every minute until the server drains.

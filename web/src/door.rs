@@ -28,15 +28,15 @@ pub struct DoorRefusal {
 ///
 /// # Errors
 /// [`DoorRefusal`], which renders itself.
-pub fn authenticate(state: &State, parts: &Parts) -> Result<AuthenticatedPeer, DoorRefusal> {
-    authenticate_for(state, parts, &state.app.tenant().issuer)
+pub async fn authenticate(state: &State, parts: &Parts) -> Result<AuthenticatedPeer, DoorRefusal> {
+    authenticate_for(state, parts, &state.app.tenant().issuer).await
 }
 
 /// Authenticates a request for a resource of that audience.
 ///
 /// # Errors
 /// [`DoorRefusal`]
-pub fn authenticate_for(state: &State, parts: &Parts, audience: &str) -> Result<AuthenticatedPeer, DoorRefusal> {
+pub async fn authenticate_for(state: &State, parts: &Parts, audience: &str) -> Result<AuthenticatedPeer, DoorRefusal> {
     let app = &state.app;
     let (scheme, token) = credential(&parts.headers)?;
     let proofs = dpop_fields(&parts.headers);
@@ -44,7 +44,7 @@ pub fn authenticate_for(state: &State, parts: &Parts, audience: &str) -> Result<
     let uri = app::http_uri(&target).ok_or_else(|| refused(ErrorCode::InvalidRequest, "uri_malformed"))?;
     let peer = parts.extensions.get::<Peer>().ok_or_else(|| refused(ErrorCode::ServerError, "no_peer"))?;
     let presented = Presented { scheme, token, proofs: &proofs, method: parts.method.as_str(), uri: &uri, peer };
-    app.authority().authenticate(&presented, audience, app.now()).map_err(|refusal| {
+    app.authority().authenticate(&presented, audience, app.now()).await.map_err(|refusal| {
         let nonce = (refusal.code == ErrorCode::UseDpopNonce).then(|| app.resource_nonce());
         DoorRefusal { refusal, presented: true, nonce }
     })
@@ -113,6 +113,9 @@ impl DoorRefusal {
         }
         if let Some(nonce) = self.nonce.as_deref().and_then(|nonce| HeaderValue::from_str(nonce).ok()) {
             headers.insert("dpop-nonce", nonce);
+        }
+        if code == ErrorCode::TemporarilyUnavailable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers

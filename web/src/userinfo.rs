@@ -11,7 +11,7 @@ use crate::token::{failed, no_store};
 
 /// Tells about the person the token speaks of.
 pub(crate) async fn answer(Extract(state): Extract<State>, parts: Parts) -> Response {
-    let peer = match authenticate(&state, &parts) {
+    let peer = match authenticate(&state, &parts).await {
         Ok(peer) => peer,
         Err(refusal) => return refusal.into_response(),
     };

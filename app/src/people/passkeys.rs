@@ -51,7 +51,7 @@ impl App {
     ) -> Result<Result<MailToSend, Refused>, Fault> {
         let draw = self.draw();
         let now = draw.now();
-        let made = match self.people.passkeys.made(&viewer.user.id, &answer.state, answer.credential, now) {
+        let made = match self.people.passkeys.made(&viewer.user.id, &answer.state, answer.credential, now).await {
             Ok(made) => made,
             Err(reason) => return Ok(Err(Refusal::new(ProblemCode::InvalidCredentials, reason))),
         };
@@ -136,7 +136,7 @@ impl App {
         };
         let credential_id = answer.credential_id.clone();
         let known = self.store.load_passkey(credential_id.clone()).await?.passkey;
-        let judged = self.people.passkeys.used(&state, answer, known.as_ref().map(|known| &known.record), now);
+        let judged = self.people.passkeys.used(&state, answer, known.as_ref().map(|known| &known.record), now).await;
         let Used { credential, user_verified } = match judged {
             Ok(used) => used,
             Err(reason) => return Ok(Err(no(reason))),

@@ -50,7 +50,8 @@ pub struct EventsPage {
     pub head: String,
     /// Tokens issued up to this time may have been forgotten about, seconds.
     pub horizon: i64,
-    /// Milliseconds since the reading of this page began.
+    /// Milliseconds since the reading of this page began, or since the start of
+    /// the last whole round where several nodes commit.
     pub age_ms: u64,
 }
 
@@ -79,6 +80,7 @@ impl App {
         if !(1..=MAX_LIMIT).contains(&query.limit) {
             return Ok(Err(invalid("bad_limit", "limit is 1 to 1000")));
         }
+        self.knows_enough()?;
         let began = self.clock.now_ms();
         let after = match &query.after {
             EventsAfter::Beginning => 0,
@@ -109,7 +111,7 @@ impl App {
             cursor: place(page.next),
             head: place(page.head.number),
             horizon: page.head.horizon,
-            age_ms: self.clock.now_ms().saturating_sub(began),
+            age_ms: self.clock.now_ms().saturating_sub(began).max(self.age_of_rounds_ms()),
         }))
     }
 

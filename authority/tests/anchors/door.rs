@@ -94,7 +94,7 @@ impl Door for Real {
     const READS_TEXT: bool = true;
 
     fn open(snapshot: &Snapshot, life: i64, _: Rules) -> Self {
-        let start = Start { secret: [1; 32], restarted_at: None, proof_room: 1, token_room: 4 };
+        let start = Start { secret: [1; 32], restarted_at: None, proof_room: 1, token_room: 4, shared: None };
         let mut keys = KeySet::default();
         keys.add_sealing(Arc::new(sealing_key()));
         Self(Authority::new(tenant(&snapshot.generation, life), index_of(snapshot), keys, start))

@@ -11,7 +11,8 @@ use url::form_urlencoded;
 
 use super::{Admin, Exit, Failure, Frame, serve};
 use crate::data::DataLock;
-use crate::port::{SystemEntropy, WallClock};
+use crate::listen::Drain;
+use crate::port::WallClock;
 use crate::wiring;
 
 /// A way to the registry, and the runtime that walks it.
@@ -27,9 +28,10 @@ impl Local {
         let data = frame.data(&config)?;
         let runtime = serve::runtime()?;
         let start = async |lock: &DataLock| -> Result<Router, Failure> {
-            let key = data.master_key(lock, &SystemEntropy).map_err(|error| Failure::new(Exit::Store, error))?;
             let clock = std::sync::Arc::new(WallClock::new());
-            let app = wiring::open_app(&config, &data, &key, &(clock as _)).await?;
+            let app = wiring::open_app(&config, &data, lock, &(clock as _)).await?;
+            // As long as the command lives; a store of several nodes is followed meanwhile.
+            wiring::keep_following(&app, &Drain::new(), None);
             Ok(wiring::doors_of(&app, &data).local)
         };
         let admin = runtime.block_on(Admin::connect(&data, start))?;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Exit, Failure, Frame};
 use crate::listen::Drain;
-use crate::port::{SystemEntropy, WallClock};
+use crate::port::WallClock;
 use crate::serve::{Bound, Running, StartError};
 use crate::{telemetry, wiring};
 
@@ -16,18 +16,18 @@ pub(super) fn run(frame: &Frame) -> Result<(), Failure> {
     telemetry::start_log(&config.log);
     let data = frame.data(&config)?;
     let lock = data.lock().map_err(|error| Failure::new(Exit::Store, error))?;
-    let master_key = data.master_key(&lock, &SystemEntropy).map_err(|error| Failure::new(Exit::Store, error))?;
     let clock: Arc<dyn Clock> = Arc::new(WallClock::new());
     let runtime = runtime()?;
     let in_time = runtime.block_on(async {
         let bound = Bound::bind(&config, &data, lock).await.map_err(Failure::from)?;
         let drain = Drain::new();
-        let app = wiring::open_app(&config, &data, &master_key, &clock).await?;
+        let app = wiring::open_app(&config, &data, bound.lock(), &clock).await?;
         wiring::keep_beating(&app, &drain);
         let link = web::portal::first_administrator_link(&app).await;
         let link = link.map_err(|fault| Failure::new(Exit::Store, fault))?;
-        let running = bound.open(&config, &data, &clock, wiring::doors_of(&app, &data), drain)?;
+        let running = bound.open(&config, &data, &clock, wiring::doors_of(&app, &data), drain.clone())?;
         running.readiness().set(true);
+        wiring::keep_following(&app, &drain, Some(running.readiness().clone()));
         tell(frame, &running, app.tenant().issuer.as_str(), &data.path().display().to_string(), link.as_deref());
         Ok::<_, Failure>(running.until_signal().await)
     })?;

@@ -174,3 +174,35 @@ fn a_trusted_issuer_that_would_let_others_in_is_a_mistake() {
     assert!(mistakes(own).join("; ").contains("exchange.issuers: this server trusts its own tokens anyway"));
     assert!(mistakes("[exchange]\nissuers = 1").join("; ").contains("is not a list of sections"));
 }
+
+#[test]
+fn one_line_chooses_the_database_and_all_its_mistakes_are_told() {
+    assert_eq!(defaults().store, Store::Embedded);
+    let local = Config::parse("[store]\nurl = \"postgres://k@%2Frun%2Fpostgresql/k\"", Path::new("")).unwrap();
+    let Store::Postgres(postgres) = local.store else { panic!("the file") };
+    assert_eq!((postgres.way, postgres.connections, postgres.password), (store_postgres::Way::Plain, 16, None));
+    let found = mistakes(
+        r#"
+        [store]
+        url = "postgres://keyfob:hunter2@db.example/keyfob"
+        password_file = "missing"
+        encryption = "some"
+        connections = 1
+        poolsize = 3
+        "#,
+    );
+    let wanted = [
+        "store.url: holds a password",
+        "store.password_file: cannot read",
+        "store.encryption: ",
+        "store.connections: 1 is not",
+        "store.poolsize: unknown key",
+    ];
+    assert_eq!(found.len(), wanted.len(), "{found:?}");
+    assert!(wanted.iter().all(|wanted| found.iter().any(|found| found.starts_with(wanted))), "{found:?}");
+    assert!(!found.concat().contains("hunter2"));
+    let elsewhere = "[store]\nurl = \"postgres://keyfob@db.example/keyfob\"\n";
+    assert!(mistakes(elsewhere)[0].starts_with("store.ca_file: is missing"), "it would leave this machine in clear");
+    Config::parse(&format!("{elsewhere}encryption = \"none\""), Path::new("")).unwrap();
+    assert!(mistakes("[store]\nurl = \"mysql://a\"")[0].starts_with("store.url: is no address"));
+}

@@ -15,8 +15,9 @@ use super::tale::Told;
 use super::trouble::{Lived, Present, Trouble, sure};
 
 /// Adam removes the speaker at his page.
-pub(super) fn revoke(owner: &Owner) -> Lived<Told<()>> {
+pub(super) fn revoke(stage: &Stage, owner: &Owner) -> Lived<Told<()>> {
     owner.remove_thing()?;
+    stage.let_all_hear();
     Ok(Told { line: "Adam removed the speaker from his things".to_owned(), facts: json!({}), yields: () })
 }
 

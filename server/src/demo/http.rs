@@ -54,6 +54,8 @@ impl Http {
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT))
+            // Each request may come to another node.
+            .max_idle_connections(0)
             .build()
             .new_agent();
         Ok(Self { agent })

@@ -13,7 +13,7 @@ use super::stage::{self, Begins, Stage, Standing};
 use super::trouble::{Lived, Trouble};
 use super::{backend, owner, shop};
 use crate::command::{Exit, Failure};
-use crate::config::Log;
+use crate::config::{Log, Store};
 use crate::port::WallClock;
 
 /// The model of the devices.
@@ -46,7 +46,7 @@ pub(crate) struct Customer {
 /// # Errors
 /// [`Failure`] of its start.
 pub(crate) async fn set(log: Log) -> Result<(Rehearsal, Run), Failure> {
-    let (stage, standing) = stage::set(log, Begins::Now).await?;
+    let (stage, standing) = stage::set(log, Begins::Now, Store::Embedded).await?;
     Ok((Rehearsal(stage), Run(standing)))
 }
 

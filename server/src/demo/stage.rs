@@ -22,12 +22,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::backend::Backend;
 use super::http::Http;
+use super::nodes;
 use super::trouble::{Lived, Trouble};
 use crate::command::{Admin, AdminError, Exit, Failure};
-use crate::config::{BaseUrl, Belief, Config, Log};
+use crate::config::{self, BaseUrl, Belief, Config, Log, MailWay};
 use crate::data::DataFolder;
 use crate::listen::{self, Door, Drain, Socket};
-use crate::port::{SystemEntropy, WallClock};
+use crate::port::WallClock;
 use crate::serve::{Bound, Doors, Running};
 use crate::tls::{self, Asks};
 use crate::wiring;
@@ -52,6 +53,8 @@ pub(super) struct Stage {
     pub(super) mail: PathBuf,
     /// The server's clock, which may be moved.
     pub(super) clock: Arc<WallClock>,
+    /// Whether two nodes serve, one of them by chance.
+    several: bool,
     local: Admin,
     handle: Handle,
     folder: PathBuf,
@@ -73,6 +76,8 @@ pub(super) enum Begins {
 /// What keeps the stage standing.
 pub(super) struct Standing {
     running: Running,
+    others: Vec<Running>,
+    door: Drain,
     backend: Drain,
     /// Removed with everything in it when dropped.
     _folder: TempDir,
@@ -82,33 +87,45 @@ pub(super) struct Standing {
 ///
 /// # Errors
 /// [`Failure`] of the server's start.
-pub(super) async fn set(log: Log, begins: Begins) -> Result<(Stage, Standing), Failure> {
+pub(super) async fn set(log: Log, begins: Begins, store: config::Store) -> Result<(Stage, Standing), Failure> {
     let failed = |error: std::io::Error| Failure::new(Exit::Store, error);
     let folder = tempfile::Builder::new().prefix("keyfob-demo-").tempdir().map_err(failed)?;
     let mut config = Config::parse("", folder.path()).map_err(|mistakes| Failure::configuration(&mistakes))?;
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.data.folder = folder.path().join("data");
+    config.mail.way = MailWay::Folder(Some(folder.path().join("mail")));
     (config.listeners.people.address, config.listeners.devices.address, config.listeners.health) = (any, any, any);
-    config.log = log;
-    let data = DataFolder::open(&config.data.folder).map_err(|error| Failure::new(Exit::Store, error))?;
-    let lock = data.lock().map_err(|error| Failure::new(Exit::Store, error))?;
-    let master_key = data.master_key(&lock, &SystemEntropy).map_err(|error| Failure::new(Exit::Store, error))?;
+    (config.log, config.store) = (log, store);
+    let several = matches!(config.store, config::Store::Postgres(_));
+    wiring::check_unused(&config).await?;
     let moved = Arc::new(WallClock::new());
     if begins == Begins::Yesterday {
         moved.shift(-EARLIER);
     }
     let clock: Arc<dyn Clock> = Arc::clone(&moved) as _;
-    let bound = Bound::bind(&config, &data, lock).await?;
-    config.issuer.url = BaseUrl::local(bound.addresses().people.port());
-    config.issuer.devices_url = BaseUrl::local(bound.addresses().devices.port());
-    let drain = Drain::new();
-    let app = wiring::open_app(&config, &data, &master_key, &clock).await?;
-    wiring::keep_beating(&app, &drain);
-    let doors = wiring::doors_of(&app, &data);
-    let dated = |router| dated(router, &moved);
-    let doors = Doors { people: dated(doors.people), devices: dated(doors.devices), local: doors.local };
-    let running = bound.open(&config, &data, &clock, doors, drain)?;
-    running.readiness().set(true);
+    let (bound, data) = bind(&config, &config.data.folder).await?;
+    let doors = match several {
+        true => Some((nodes::door().await.map_err(failed)?, nodes::door().await.map_err(failed)?)),
+        false => None,
+    };
+    let own = bound.addresses();
+    let ports = doors
+        .as_ref()
+        .map_or((own.people.port(), own.devices.port()), |((_, people), (_, devices))| (*people, *devices));
+    config.issuer.url = BaseUrl::local(ports.0);
+    config.issuer.devices_url = BaseUrl::local(ports.1);
+    let running = open(&config, bound, &data, &moved).await?;
+    let mut others = Vec::new();
+    let door = Drain::new();
+    if let Some(((people, _), (devices, _))) = doors {
+        let (bound, second) = bind(&config, &folder.path().join("second")).await?;
+        nodes::share(&data, &second).map_err(failed)?;
+        let other = open(&config, bound, &second, &moved).await?;
+        let (one, two) = (running.addresses(), other.addresses());
+        nodes::choose(people, [one.people, two.people], &door);
+        nodes::choose(devices, [one.devices, two.devices], &door);
+        others.push(other);
+    }
 
     let ca_file = running.identity().authority_file().map(Path::to_owned);
     let ca_file = ca_file.ok_or_else(|| Failure::new(Exit::Failed, "the server made no authority"))?;
@@ -124,13 +141,33 @@ pub(super) async fn set(log: Log, begins: Begins) -> Result<(Stage, Standing), F
         ca,
         ca_file,
         data: data.path().to_owned(),
-        mail: data.mail(),
+        mail: folder.path().join("mail"),
         clock: moved,
+        several,
         local,
         handle: Handle::current(),
         folder: folder.path().to_owned(),
     };
-    Ok((stage, Standing { running, backend, _folder: folder }))
+    Ok((stage, Standing { running, others, door, backend, _folder: folder }))
+}
+
+async fn bind(config: &Config, folder: &Path) -> Result<(Bound, DataFolder), Failure> {
+    let data = DataFolder::open(folder).map_err(|error| Failure::new(Exit::Store, error))?;
+    let lock = data.lock().map_err(|error| Failure::new(Exit::Store, error))?;
+    Ok((Bound::bind(config, &data, lock).await?, data))
+}
+
+async fn open(config: &Config, bound: Bound, data: &DataFolder, moved: &Arc<WallClock>) -> Result<Running, Failure> {
+    let (drain, clock): (_, Arc<dyn Clock>) = (Drain::new(), Arc::clone(moved) as _);
+    let app = wiring::open_app(config, data, bound.lock(), &clock).await?;
+    wiring::keep_beating(&app, &drain);
+    wiring::keep_following(&app, &drain, None);
+    let doors = wiring::doors_of(&app, data);
+    let dated = |router| dated(router, moved);
+    let doors = Doors { people: dated(doors.people), devices: dated(doors.devices), local: doors.local };
+    let running = bound.open(config, data, &clock, doors, drain)?;
+    running.readiness().set(true);
+    Ok(running)
 }
 
 /// Dates answers by the clock that was moved; otherwise it would be the system's, and devices that
@@ -179,6 +216,7 @@ impl Stage {
     /// Brings the clock of a stage that began yesterday to the present.
     pub(super) fn catch_up(&self) {
         self.clock.shift(EARLIER);
+        self.let_all_hear();
     }
 
     /// Now, by the server's clock.
@@ -199,6 +237,13 @@ impl Stage {
     /// Lets others go on for a moment. Must not be called by a task.
     pub(super) fn pause(&self, time: Duration) {
         self.handle.block_on(tokio::time::sleep(time));
+    }
+
+    /// What one node has ended the other knows within a second; one alone at once.
+    pub(super) fn let_all_hear(&self) {
+        if self.several {
+            self.pause(Duration::from_secs(1));
+        }
     }
 
     /// Asks over the local socket, as the operator of the machine. Must not be called by a task.
@@ -232,12 +277,17 @@ impl Standing {
     /// Waits until the process is told to end.
     pub(super) async fn until_signal(self) {
         self.running.until_signal().await;
+        self.door.finish(Duration::ZERO).await;
         self.backend.finish(Duration::ZERO).await;
     }
 
     /// Strikes the stage.
     pub(super) async fn strike(self) {
+        self.door.finish(Duration::from_secs(1)).await;
         self.backend.finish(Duration::from_secs(1)).await;
         self.running.stop().await;
+        for other in self.others {
+            other.stop().await;
+        }
     }
 }

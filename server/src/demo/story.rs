@@ -33,7 +33,7 @@ pub(super) fn live(stage: &Stage, tale: &Tale) -> Result<Value, Failure> {
     let service = tale.step("introspection", || service::introspect(stage, &registry, &asset))?;
     tale.step("stolen", || service::steal(stage, &mut on, &paired, &asset))?;
 
-    tale.step("revoke", || ending::revoke(&adam))?;
+    tale.step("revoke", || ending::revoke(stage, &adam))?;
     let ended = [&asset, &access];
     tale.step("refused", || ending::aftermath(stage, &mut on, &paired, &service, &ended))?;
     tale.step("events", || ending::log(&registry, &on, &paired))?;

@@ -6,11 +6,12 @@ use serde_json::Value;
 
 /// The demo with a log that tells everything, stopped once it is ready: its code, what it told,
 /// and its log.
-fn live(folder: &Path) -> (Option<i32>, Vec<Value>, String) {
+fn live(folder: &Path, more: &[&str]) -> (Option<i32>, Vec<Value>, String) {
     std::fs::write(folder.join("keyfob.toml"), "[log]\nlevel = \"trace\"\n").unwrap();
     let log = std::fs::File::create(folder.join("log")).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_keyfob"))
         .args(["demo", "--stay", "--json", "--config", "keyfob.toml"])
+        .args(more)
         .env_clear()
         .env("TMPDIR", folder)
         .current_dir(folder)
@@ -35,7 +36,7 @@ fn live(folder: &Path) -> (Option<i32>, Vec<Value>, String) {
 #[test]
 fn a_smart_speaker_lives_its_whole_life_and_no_log_line_gives_it_away() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, steps, log) = live(folder.path());
+    let (code, steps, log) = live(folder.path(), &[]);
     assert_eq!(code, Some(0), "{}", steps.last().unwrap_or(&Value::Null));
     let names: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
     let wanted = [
@@ -98,4 +99,20 @@ fn a_smart_speaker_lives_its_whole_life_and_no_log_line_gives_it_away() {
     }
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| name == "keyfob.toml" || name == "log"), "left behind: {left:?}");
+}
+
+/// Pairing begun at one ends at the other, a token of one is traded and looked at by the other.
+#[test]
+fn the_same_life_is_lived_on_two_nodes_of_one_database_with_chance_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = rig::Cluster::shared().database();
+    let password = folder.path().join("password");
+    std::fs::write(&password, &database.password).unwrap();
+    std::fs::set_permissions(&password, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let more = ["--database", database.url.as_str(), "--password-file", "password"];
+    let (code, steps, log) = live(folder.path(), &more);
+    assert_eq!(code, Some(0), "{} {log}", steps.last().unwrap_or(&Value::Null));
+    assert!(steps.iter().all(|step| step["ok"] == true) && steps.last().unwrap()["step"] == "ready");
+    let again = live(folder.path(), &more);
+    assert!(again.0 != Some(0) && !again.1.iter().any(|step| step["step"] == "ready"), "it plays with nothing real");
 }

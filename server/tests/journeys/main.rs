@@ -31,6 +31,8 @@ mod local;
 #[cfg(test)]
 mod neighbours;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod smuggling;

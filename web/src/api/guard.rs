@@ -56,7 +56,7 @@ async fn identify(state: &State, parts: &Parts) -> Result<(Caller, Standing), Pr
     if parts.extensions.get::<Peer>().is_some_and(|peer| peer.local) {
         return Ok((state.app.local_caller(), Standing(None)));
     }
-    let peer = door::authenticate(state, parts)?;
+    let peer = door::authenticate(state, parts).await?;
     let caller = state.app.registry_caller(&peer).await?.map_err(DoorRefusal::of)?;
     Ok((caller, Standing(Some(peer))))
 }

@@ -13,7 +13,7 @@ use crate::state::State;
 
 /// The device's own credentials.
 pub(super) async fn list(Extract(state): Extract<State>, parts: Parts) -> Result<Response, Response> {
-    let peer = authenticate(&state, &parts).map_err(IntoResponse::into_response)?;
+    let peer = authenticate(&state, &parts).await.map_err(IntoResponse::into_response)?;
     match state.app.own_credentials(&peer).await {
         Ok(Ok(credentials)) => {
             let list: Vec<_> = credentials

@@ -17,7 +17,7 @@ const SIZE: usize = 256 * 1024;
 
 /// The firmware, whole or one range of it.
 pub(super) async fn download(Extract(state): Extract<State>, parts: Parts) -> Result<Response, Response> {
-    let peer = authenticate(&state, &parts).map_err(IntoResponse::into_response)?;
+    let peer = authenticate(&state, &parts).await.map_err(IntoResponse::into_response)?;
     peer.require_scope("firmware:read").map_err(|refusal| DoorRefusal::of(refusal).into_response())?;
     let model = peer.claims().model.clone().unwrap_or_default();
     Ok(serve(&image(&model), &parts.headers))

@@ -47,7 +47,8 @@ pub(super) async fn open(
 ) -> Result<Response, Response> {
     let Json(body) = body.map_err(|rejection| malformed(&rejection).into_response())?;
     let fields = dpop_fields(&parts.headers);
-    let dpop = state.app.device_proof(&fields, parts.method.as_str(), &format!("{}{}", state.origin, parts.uri.path()));
+    let uri = format!("{}{}", state.origin, parts.uri.path());
+    let dpop = state.app.device_proof(&fields, parts.method.as_str(), &uri).await;
     let dpop = dpop.map_err(|refusal| no_proof(&state, refusal))?;
     let claimed = Claimed { did: None, serial: body.serial_number, model: body.model, firmware: body.firmware };
     let request = CallHomeRequest { peer, proof: body.proof, dpop, claimed, scope: body.scope };
@@ -60,7 +61,7 @@ pub(super) async fn open(
 
 /// A device leaves: its session and token end.
 pub(super) async fn close(Extract(state): Extract<State>, parts: Parts) -> Result<StatusCode, Response> {
-    let peer = authenticate(&state, &parts).map_err(IntoResponse::into_response)?;
+    let peer = authenticate(&state, &parts).await.map_err(IntoResponse::into_response)?;
     match state.app.leave(&peer).await {
         Ok(Ok(())) => Ok(StatusCode::NO_CONTENT),
         Ok(Err(refusal)) => Err(DeviceRefusal(refusal).into_response()),

@@ -1,0 +1,56 @@
+//! Two nodes behind one door that chooses between them by chance, connection by
+//! connection: as a balancer does that is not sticky.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
+
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::data::DataFolder;
+use crate::listen::Drain;
+use crate::port::{self, SystemEntropy};
+
+/// Somewhere on loopback.
+pub(super) async fn door() -> io::Result<(TcpListener, u16)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let port = listener.local_addr()?.port();
+    Ok((listener, port))
+}
+
+/// Gives the second node what all nodes must have in common.
+pub(super) fn share(one: &DataFolder, two: &DataFolder) -> io::Result<()> {
+    fs::copy(one.master_key_file(), two.master_key_file())?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(two.tls())?;
+    for file in fs::read_dir(one.tls())? {
+        let file = file?;
+        fs::copy(file.path(), two.tls().join(file.file_name()))?;
+    }
+    Ok(())
+}
+
+/// Hands each connection to one of the two.
+pub(super) fn choose(listener: TcpListener, nodes: [SocketAddr; 2], drain: &Drain) {
+    let (tasks, stop) = (drain.clone(), drain.clone());
+    drain.spawn(async move {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stop.stopping() => return,
+            };
+            let Ok((mut outside, _)) = accepted else { continue };
+            let [chance] = port::random::<1>(&SystemEntropy);
+            let [one, two] = nodes;
+            let node = if chance & 1 == 0 { one } else { two };
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                let Ok(mut inside) = TcpStream::connect(node).await else { return };
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut outside, &mut inside) => {}
+                    () = stop.stopping() => {}
+                }
+            });
+        }
+    });
+}

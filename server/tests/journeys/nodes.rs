@@ -1,0 +1,382 @@
+//! Two servers of their own processes on one PostgreSQL: whatever begins at one
+//! goes on at the other, and what ends at one has ended at both.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use authority::{Clock, Peer};
+use axum::body::Body;
+use axum::extract::Extension;
+use http::{Request, StatusCode};
+use jose::dpop::{self, HttpUri};
+use jose::{Alg, Signer, SigningKey, jws};
+use rig::{Cluster, Database};
+use rustls::ClientConfig;
+use serde_json::{Map, Value, json};
+use server::config::Config;
+use server::data::DataFolder;
+use server::port::WallClock;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
+use tower::ServiceExt;
+use url::form_urlencoded;
+
+use crate::stage::{Answer, ask, client, connect, exchange};
+
+/// Both nodes are one place to the world, wherever their listeners are.
+const ISSUER: &str = "https://localhost:8443";
+/// The world outside may take so long to move.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Revocations whose effect on the other node is measured.
+const REVOCATIONS: usize = 60;
+
+struct Node {
+    child: Child,
+    people: SocketAddr,
+    health: SocketAddr,
+    socket: PathBuf,
+    client: Arc<ClientConfig>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Two nodes; the second was given the first one's master key.
+fn two(folder: &Path, database: &Database) -> [Node; 2] {
+    let one = node(folder, database, "one");
+    let second = folder.join("two");
+    std::fs::create_dir(&second).unwrap();
+    std::fs::set_permissions(&second, std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::fs::copy(folder.join("one/master.key"), second.join("master.key")).unwrap();
+    [one, node(folder, database, "two")]
+}
+
+fn configure(folder: &Path, database: &Database) {
+    let password = folder.join("password");
+    std::fs::write(&password, &database.password).unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let config = format!(
+        "[store]\nurl = \"{}\"\npassword_file = \"password\"\npatience_seconds = 3\n\
+         [listeners.people]\naddress = \"127.0.0.1:0\"\n[listeners.devices]\naddress = \"127.0.0.1:0\"\n\
+         [listeners.health]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n",
+        database.url
+    );
+    std::fs::write(folder.join("keyfob.toml"), config).unwrap();
+}
+
+fn serve(folder: &Path, data: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyfob"));
+    command.args(["--json", "--config", "keyfob.toml", "--data", data, "serve"]);
+    command.env_clear().current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn node(folder: &Path, database: &Database, data: &str) -> Node {
+    configure(folder, database);
+    let mut child = serve(folder, data).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+    let address = |name: &str| ready[name].as_str().unwrap().parse().unwrap();
+    let client = Arc::new(client(Path::new(ready["authority"].as_str().unwrap())));
+    let socket = folder.join(data).join("admin.sock");
+    Node { child, people: address("people"), health: address("health"), socket, client }
+}
+
+impl Node {
+    async fn post(&self, path: &str, more: &str, pairs: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost:8443\r\nConnection: close\r\n{more}Content-Length: {}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = connect(self.people, &self.client, b"").await.unwrap();
+        exchange(&mut stream, &request).await.expect("an answer")
+    }
+
+    /// As the operator of the machine.
+    async fn create_client(&self, body: &Value) -> Value {
+        let body = body.to_string();
+        let request = format!(
+            "POST /clients HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = UnixStream::connect(&self.socket).await.unwrap();
+        let answer = exchange(&mut stream, &request).await.unwrap();
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()
+    }
+
+    async fn is_ready(&self) -> bool {
+        let mut stream = TcpStream::connect(self.health).await.unwrap();
+        let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        exchange(&mut stream, request).await.unwrap().status == 200
+    }
+}
+
+/// Looks again and again, for as long as the world may take.
+async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    let began = now();
+    while !look().await {
+        assert!(now().duration_since(began) < PATIENCE, "{what}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test measures")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// A client's own credentials, its tokens its own to look at and to end.
+struct Caller {
+    id: String,
+    secret: String,
+}
+
+impl Caller {
+    async fn made(node: &Node, id: &str) -> Self {
+        let wanted = json!({ "client_name": id, "client_id": id, "token_endpoint_auth_method": "client_secret_post",
+            "grant_types": ["client_credentials"], "scope": "devices:read" });
+        let made = node.create_client(&wanted).await;
+        Self { id: id.to_owned(), secret: made["client_secret"].as_str().unwrap().to_owned() }
+    }
+
+    async fn ask(&self, node: &Node, path: &str, more: &str, pairs: &[(&str, &str)]) -> Answer {
+        let own = [("client_id", self.id.as_str()), ("client_secret", self.secret.as_str())];
+        node.post(path, more, &[&own, pairs].concat()).await
+    }
+
+    async fn token(&self, node: &Node) -> String {
+        let answer = self.ask(node, "/token", "", &[("grant_type", "client_credentials")]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    async fn looks(&self, kept: &mut Kept, token: &str) -> bool {
+        let pairs = [("client_id", self.id.as_str()), ("client_secret", self.secret.as_str()), ("token", token)];
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        kept.post("/introspect", &body).await["active"] == true
+    }
+
+    async fn is_active(&self, node: &Node, token: &str) -> bool {
+        let answer = self.ask(node, "/introspect", "", &[("token", token)]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["active"] == true
+    }
+}
+
+/// A connection that stays open.
+struct Kept(TlsStream<TcpStream>);
+
+impl Kept {
+    async fn open(node: &Node) -> Self {
+        Self(connect(node.people, &node.client, b"").await.unwrap())
+    }
+
+    async fn post(&mut self, path: &str, body: &str) -> Value {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost:8443\r\nContent-Length: {}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
+            body.len()
+        );
+        self.0.write_all(request.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.0.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        self.0.read_exact(&mut body).await.unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+}
+
+/// A small generator with a seed (xorshift), so that a failure comes back.
+struct Chance(u64);
+
+impl Chance {
+    fn coin(&mut self) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::from(self.0 & 1 == 1)
+    }
+}
+
+#[tokio::test]
+async fn what_is_revoked_at_one_node_has_ended_at_the_other_within_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let nodes = two(folder.path(), &Cluster::shared().database());
+    let caller = Caller::made(&nodes[0], "app").await;
+    let mut chance = Chance(0x5eed_cafe);
+    let mut times: Vec<Duration> = Vec::with_capacity(REVOCATIONS);
+    // On a machine that has other work, looking takes its time as well.
+    let mut slowest_look = Duration::ZERO;
+    for _ in 0..REVOCATIONS {
+        let at = chance.coin();
+        let (here, there) = (&nodes[at], &nodes[1 - at]);
+        let token = caller.token(&nodes[chance.coin()]).await;
+        assert!(caller.is_active(here, &token).await && caller.is_active(there, &token).await);
+        // What is measured is the nodes' way, not the handshakes of those who look.
+        let mut looking = Kept::open(there).await;
+        let began = now();
+        assert!(caller.looks(&mut looking, &token).await);
+        slowest_look = slowest_look.max(now().duration_since(began));
+        assert_eq!(caller.ask(here, "/revoke", "", &[("token", &token)]).await.status, 200);
+        let answered = now();
+        until("it goes on at the other node", async || !caller.looks(&mut looking, &token).await).await;
+        times.push(now().duration_since(answered));
+        assert!(!caller.is_active(here, &token).await, "where it was revoked it has ended too");
+    }
+    times.sort();
+    let (middle, last) = (times[REVOCATIONS / 2], times[REVOCATIONS * 99 / 100]);
+    println!(
+        "from one node's answer to the other's, {REVOCATIONS} revocations: p50 {middle:?}, p99 {last:?}; \
+         one look took up to {slowest_look:?}"
+    );
+    assert!(last < Duration::from_secs(1) + 3 * slowest_look, "p99 {last:?}, a look {slowest_look:?}");
+}
+
+#[tokio::test]
+async fn a_proof_or_an_assertion_used_at_one_node_is_used_at_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let nodes = two(folder.path(), &Cluster::shared().database());
+    let time = WallClock::new();
+    let key = SigningKey::generate(Alg::ES256).unwrap();
+
+    let caller = Caller::made(&nodes[0], "app").await;
+    let uri = HttpUri::parse(&format!("{ISSUER}/token")).unwrap();
+    let grant = [("grant_type", "client_credentials")];
+    let proof = |jti: &str, nonce: Option<&str>| {
+        let claims = dpop::Claims { method: "POST", uri: &uri, iat: time.now(), jti, ath: None, nonce };
+        format!("DPoP: {}\r\n", dpop::build(&key, &claims).unwrap())
+    };
+    for (first, second) in [(0, 1), (1, 0)] {
+        let shown = proof(&format!("jti-{first}"), None);
+        let answer = caller.ask(&nodes[first], "/token", &shown, &grant).await;
+        assert_eq!((answer.status, answer.json()["token_type"].as_str()), (200, Some("DPoP")), "{answer:?}");
+        let answer = caller.ask(&nodes[second], "/token", &shown, &grant).await;
+        assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some("invalid_dpop_proof")), "{answer:?}");
+    }
+    // A nonce that no node gave is answered by one that every node knows.
+    let wanted = caller.ask(&nodes[0], "/token", &proof("jti-a", Some("unknown")), &grant).await;
+    assert_eq!(wanted.json()["error"], "use_dpop_nonce");
+    let given = wanted.head.lines().find(|line| line.starts_with("dpop-nonce: "));
+    assert!(given.is_some(), "{wanted:?}");
+
+    let jwk = key.jwk().to_bare_json();
+    let wanted = json!({ "client_name": "key", "client_id": "key", "token_endpoint_auth_method": "private_key_jwt",
+        "grant_types": ["client_credentials"], "scope": "devices:read", "jwks": { "keys": [jwk] } });
+    nodes[1].create_client(&wanted).await;
+    let claims = json!({ "iss": "key", "sub": "key", "aud": ISSUER, "jti": "assertion-1", "iat": time.now(),
+        "exp": time.now() + 50 });
+    let assertion = jws::sign_compact(Some("JWT"), None, &Map::new(), claims.to_string().as_bytes(), &key).unwrap();
+    let shown = [
+        ("grant_type", "client_credentials"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", assertion.as_str()),
+    ];
+    // Both at once: the decision falls in the database.
+    let both = tokio::join!(nodes[0].post("/token", "", &shown), nodes[1].post("/token", "", &shown));
+    let mut statuses = [both.0.status, both.1.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401], "{both:?}");
+    assert_eq!(nodes[0].post("/token", "", &shown).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_lost_database_is_said_in_the_protocols_own_words_and_nodes_recover_by_themselves() {
+    let cluster = Cluster::start();
+    let folder = tempfile::tempdir().unwrap();
+    let nodes = two(folder.path(), &cluster.database());
+    let caller = Caller::made(&nodes[0], "app").await;
+    let token = caller.token(&nodes[1]).await;
+    assert!(nodes[0].is_ready().await && nodes[1].is_ready().await);
+    for trouble in ["lost", "frozen"] {
+        if trouble == "lost" {
+            cluster.stop()
+        } else {
+            cluster.pause()
+        }
+        for node in &nodes {
+            let grant = [("grant_type", "client_credentials")];
+            let answer = caller.ask(node, "/token", "", &grant).await;
+            assert_eq!((answer.status, answer.json()["error"].as_str()), (503, Some("temporarily_unavailable")));
+            assert!(answer.head.contains("\r\nretry-after: "), "{answer:?}");
+            let answer = caller.ask(node, "/introspect", "", &[("token", &token)]).await;
+            assert_eq!(answer.status, 503, "{trouble}: nothing is said to live that may have ended: {answer:?}");
+            until("it calls itself ready", async || !node.is_ready().await).await;
+        }
+        if trouble == "lost" {
+            cluster.start_again()
+        } else {
+            cluster.resume()
+        }
+        for node in &nodes {
+            until("it does not recover", async || node.is_ready().await).await;
+            assert!(caller.is_active(node, &token).await, "what was acknowledged is there");
+            caller.token(node).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_without_the_master_key_of_the_others_does_not_start_and_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Cluster::shared().database();
+    let one = node(folder.path(), &database, "one");
+    let refused = serve(folder.path(), "two").output().unwrap();
+    assert_eq!(refused.status.code(), Some(4));
+    let told = String::from_utf8(refused.stdout).unwrap();
+    assert!(told.contains("copy it from another node"), "{told}");
+    assert!(!folder.path().join("two/master.key").exists());
+    let page = ask(one.people, &one.client, "/.well-known/openid-configuration", "").await;
+    assert!(page.status == 200 && one.is_ready().await, "the other goes on");
+}
+
+/// A clock that goes wrong.
+struct Wrong(i64);
+
+impl Clock for Wrong {
+    fn now_ms(&self) -> u64 {
+        WallClock::new().now_ms().saturating_add_signed(self.0 * 1_000)
+    }
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_more_than_a_minute_off_issues_nothing_and_moves_no_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Cluster::shared().database();
+    configure(folder.path(), &database);
+    let text = std::fs::read_to_string(folder.path().join("keyfob.toml")).unwrap();
+    let config = Config::parse(&text, folder.path()).unwrap();
+    let data = DataFolder::open(&folder.path().join("data")).unwrap();
+    let lock = data.lock().unwrap();
+    for (off, issues) in [(0, true), (-50, true), (50, true), (-70, false), (70, false), (86_400, false)] {
+        let clock: Arc<dyn Clock> = Arc::new(Wrong(off));
+        let Ok(app) = server::wiring::open_app(&config, &data, &lock, &clock).await else { panic!("it opens") };
+        let peer = Peer { address: std::net::Ipv4Addr::LOCALHOST.into(), certificate: None, local: false };
+        let router = server::wiring::doors_of(&app, &data).people.layer(Extension(peer));
+        let asked = Request::post("/token").header("content-type", "application/x-www-form-urlencoded");
+        let answer = router.oneshot(asked.body(Body::from("grant_type=client_credentials")).unwrap()).await.unwrap();
+        // Whoever names no client is refused for that, where anything is issued.
+        assert_eq!(answer.status() != StatusCode::SERVICE_UNAVAILABLE, issues, "{off}");
+        assert_eq!(app.is_well(), issues);
+        app.beat().await.unwrap();
+    }
+    let time: i64 = Cluster::shared().sql(&database.name, "SELECT time FROM head").parse().unwrap();
+    assert!(time <= WallClock::new().now() + 60, "a clock that runs ahead takes nobody along");
+}
