@@ -113,7 +113,8 @@ mod tests {
             _until: i64,
         ) -> core::pin::Pin<Box<dyn Future<Output = Result<(), OnceError>> + Send + '_>> {
             let mut taken = self.0.lock().unwrap();
-            let answer = if taken.contains(&key) { Err(OnceError::Used) } else { Ok(taken.push(key)) };
+            let answer = if taken.contains(&key) { Err(OnceError::Used) } else { Ok(()) };
+            taken.push(key);
             Box::pin(core::future::ready(answer))
         }
     }
