@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 /// Requests given up by their peer before they were answered, on one connection. A person who
 /// clicks through pages gives up a few; whoever gives up this many, and more than were answered,
@@ -13,13 +14,16 @@ use tokio::sync::Notify;
 const MOST_GIVEN_UP: u64 = 100;
 
 /// The requests under way on one connection.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Activity(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    began: Instant,
     under_way: AtomicUsize,
-    changed: Notify,
+    /// When the last request ended, in microseconds since the connection began: written once per
+    /// request, looked at once per idle limit.
+    ended_us: AtomicU64,
     /// Answers of which a part is handed out and the next was not asked for: the peer's turn.
     handed_out: AtomicUsize,
     handed_out_begun: Notify,
@@ -38,21 +42,38 @@ pub(super) struct UnderWay {
     answered: bool,
 }
 
+impl Default for Activity {
+    fn default() -> Self {
+        Self(Arc::new(Inner {
+            began: Instant::now(),
+            under_way: AtomicUsize::new(0),
+            ended_us: AtomicU64::new(0),
+            handed_out: AtomicUsize::new(0),
+            handed_out_begun: Notify::new(),
+            turns: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
+            too_many_given_up: Notify::new(),
+        }))
+    }
+}
+
 impl Activity {
     pub(super) fn begin(&self) -> UnderWay {
         self.0.under_way.fetch_add(1, Ordering::AcqRel);
-        self.0.changed.notify_one();
         UnderWay { connection: Arc::clone(&self.0), handed_out: false, answered: false }
     }
 
     /// Completes when no request has been under way for so long.
     pub(super) async fn idle_for(&self, limit: Duration) {
         loop {
-            if self.0.under_way.load(Ordering::Acquire) > 0 {
-                self.0.changed.notified().await;
-            } else if tokio::time::timeout(limit, self.0.changed.notified()).await.is_err() {
+            let ended = Duration::from_micros(self.0.ended_us.load(Ordering::Acquire));
+            let (now, busy) = (Instant::now(), self.0.under_way.load(Ordering::Acquire) > 0);
+            let due = if busy { now + limit } else { self.0.began + ended + limit };
+            if !busy && due <= now {
                 return;
             }
+            sleep_until(due).await;
         }
     }
 
@@ -113,8 +134,9 @@ impl Drop for UnderWay {
                 self.connection.too_many_given_up.notify_one();
             }
         }
+        let ended = u64::try_from(self.connection.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.connection.ended_us.fetch_max(ended, Ordering::AcqRel);
         self.connection.under_way.fetch_sub(1, Ordering::AcqRel);
-        self.connection.changed.notify_one();
     }
 }
 
