@@ -94,7 +94,7 @@ impl App {
         let query = query(&proved);
         let (request, proved, draw, session) = (&request, &proved, &draw, &session);
         let query = &query;
-        self.decide(|| async move {
+        self.decide_in_company(|| async move {
             let facts = self.store.load_call_home(query.clone()).await?;
             let rule = CallHome {
                 key_thumbprint: self.settle_proof(proved, &facts),

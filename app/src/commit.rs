@@ -1,7 +1,7 @@
 //! Decide, then commit: the loop every use case runs in.
 
 use authority::Raised;
-use store::{Commit, CommitError, Conflict};
+use store::{Commit, CommitError, Conflict, Expected};
 
 use crate::app::App;
 use crate::fault::Fault;
@@ -13,18 +13,37 @@ impl App {
     /// Loads, decides and signs by `attempt`, then commits; on conflict from
     /// the start, with the same drawn values. Raises enter this node's own index
     /// before anybody is answered.
-    pub(crate) async fn decide<R, F>(&self, mut attempt: impl FnMut() -> F) -> Result<R, Fault>
+    pub(crate) async fn decide<R, F>(&self, attempt: impl FnMut() -> F) -> Result<R, Fault>
+    where
+        F: Future<Output = Result<(Commit, R), Fault>>,
+    {
+        self.decide_with(Expected::default, attempt).await
+    }
+
+    /// The same for what devices do in great numbers and what always writes: the
+    /// store is told before it is loaded for, so that many share one fsync.
+    pub(crate) async fn decide_in_company<R, F>(&self, attempt: impl FnMut() -> F) -> Result<R, Fault>
+    where
+        F: Future<Output = Result<(Commit, R), Fault>>,
+    {
+        self.decide_with(|| self.store.expect(), attempt).await
+    }
+
+    async fn decide_with<R, F>(&self, expect: impl Fn() -> Expected, mut attempt: impl FnMut() -> F) -> Result<R, Fault>
     where
         F: Future<Output = Result<(Commit, R), Fault>>,
     {
         for _ in 0..TRIES {
+            let expected = expect();
             let (mut commit, reply) = attempt().await?;
             self.audit.sample(&mut commit.events, commit.now);
             commit.now = self.node.bounded(commit.now);
             if commit.changes.is_empty() && commit.events.is_empty() {
                 return Ok(reply);
             }
-            match self.store.commit(commit).await {
+            let committed = self.store.commit(commit);
+            drop(expected);
+            match committed.await {
                 Ok(committed) => {
                     if let Some(raised) = committed.raised.first() {
                         self.clock.learn(raised.at);

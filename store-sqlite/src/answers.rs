@@ -15,8 +15,9 @@ use oauth::facts::{
 };
 use rusqlite::{OptionalExtension, params};
 use store::{
-    Answer, CallerQuery, Commit, CommitError, Committed, EventPage, EventQuery, Exporting, Head, IdempotentReply,
-    Importing, ListQuery, Page, Raised, Round, SecurityFacts, Store, StoreError, Stored, ThingsFacts, Wake,
+    Answer, CallerQuery, Commit, CommitError, Committed, EventPage, EventQuery, Expected, Exporting, Head,
+    IdempotentReply, Importing, ListQuery, Page, Raised, Round, SecurityFacts, Store, StoreError, Stored, ThingsFacts,
+    Wake,
 };
 use tokio::sync::oneshot;
 
@@ -36,6 +37,10 @@ impl Store for SqliteStore {
             asked?;
             answer.await.map_err(|_| CommitError::Store(gone()))?
         })
+    }
+
+    fn expect(&self) -> Expected {
+        self.expect_write()
     }
 
     fn load_record(&self, key: RecordKey) -> Answer<'_, Option<Stored>> {
@@ -59,7 +64,7 @@ impl Store for SqliteStore {
     }
 
     fn load_import(&self, lines: Vec<ImportKeys>) -> Answer<'_, Vec<ImportFacts>> {
-        self.read(move |now| lines.iter().map(|line| now.import(line)).collect())
+        self.read(move |now| now.imports(&lines))
     }
 
     fn load_person_by_email(&self, email: Email) -> Answer<'_, PersonFacts> {

@@ -2,7 +2,9 @@
 //! blocks: a full queue refuses.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use store::StoreError;
 
@@ -10,17 +12,21 @@ pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     filled: Condvar,
     bound: usize,
+    /// Items that are being prepared.
+    expected: AtomicUsize,
 }
 
 struct State<T> {
     waiting: VecDeque<T>,
     closed: bool,
+    /// Who takes them waits for so many: fewer need not wake it.
+    gathering: Option<usize>,
 }
 
 impl<T> Queue<T> {
     pub(crate) fn new(bound: usize) -> Self {
-        let state = State { waiting: VecDeque::new(), closed: false };
-        Self { state: Mutex::new(state), filled: Condvar::new(), bound }
+        let state = State { waiting: VecDeque::new(), closed: false, gathering: None };
+        Self { state: Mutex::new(state), filled: Condvar::new(), bound, expected: AtomicUsize::new(0) }
     }
 
     /// Nothing panics while the lock is held, so a poisoned state is whole.
@@ -38,9 +44,25 @@ impl<T> Queue<T> {
             return Err(StoreError::Unavailable("too many requests wait for it".to_owned()));
         }
         state.waiting.push_back(item);
+        let wake = state.gathering.is_none_or(|enough| state.waiting.len() >= enough);
         drop(state);
-        self.filled.notify_one();
+        if wake {
+            self.filled.notify_one();
+        }
         Ok(())
+    }
+
+    /// One more is being prepared, until [`Queue::expected_one_less`].
+    pub(crate) fn expect_one_more(&self) {
+        self.expected.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It was added, or will not come.
+    pub(crate) fn expected_one_less(&self) {
+        // Who gathers looks at the number under the lock, so the last one is not missed.
+        if self.expected.fetch_sub(1, Ordering::AcqRel) == 1 && self.lock().gathering.is_some() {
+            self.filled.notify_all();
+        }
     }
 
     /// Waits for one; `None` once the queue is closed and empty.
@@ -49,9 +71,19 @@ impl<T> Queue<T> {
     }
 
     /// Waits for one and takes what stands behind it too, at most `limit`; empty
-    /// once the queue is closed and empty.
-    pub(crate) fn drain(&self, limit: usize) -> Vec<T> {
+    /// once the queue is closed and empty. While others are being prepared it waits
+    /// for them, until there are `enough` or `patience` is over.
+    pub(crate) fn gather(&self, limit: usize, enough: usize, patience: Duration) -> Vec<T> {
         let mut state = self.wait();
+        let more = |state: &State<T>| {
+            !state.closed && state.waiting.len() < enough && self.expected.load(Ordering::Acquire) > 0
+        };
+        if more(&state) {
+            state.gathering = Some(enough);
+            let waited = self.filled.wait_timeout_while(state, patience, |state| more(state));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.gathering = None;
+        }
         let count = state.waiting.len().min(limit);
         state.waiting.drain(..count).collect()
     }
@@ -71,7 +103,41 @@ impl<T> Queue<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    fn at_once(queue: &Queue<i32>) -> Vec<i32> {
+        queue.gather(10, 10, LONG)
+    }
+
+    #[test]
+    fn those_that_are_expected_are_waited_for_and_no_longer() {
+        let queue = Arc::new(Queue::new(10));
+        queue.expect_one_more();
+        queue.expect_one_more();
+        queue.push(1).unwrap();
+        let own = Arc::clone(&queue);
+        let writer = std::thread::spawn(move || at_once(&own));
+        queue.push(2).unwrap();
+        queue.expected_one_less();
+        // The other one gave up.
+        queue.expected_one_less();
+        assert_eq!(writer.join().unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn enough_is_enough_and_patience_has_an_end() {
+        let queue = Queue::new(10);
+        queue.expect_one_more();
+        queue.push(1).unwrap();
+        queue.push(2).unwrap();
+        assert_eq!(queue.gather(10, 2, LONG), [1, 2]);
+        queue.push(3).unwrap();
+        assert_eq!(queue.gather(10, 2, Duration::from_millis(1)), [3]);
+    }
 
     #[test]
     fn a_full_queue_refuses_instead_of_waiting() {
@@ -79,7 +145,7 @@ mod tests {
         queue.push(1).unwrap();
         queue.push(2).unwrap();
         assert!(matches!(queue.push(3), Err(StoreError::Unavailable(_))));
-        assert_eq!(queue.drain(10), [1, 2]);
+        assert_eq!(at_once(&queue), [1, 2]);
     }
 
     #[test]
@@ -90,6 +156,6 @@ mod tests {
         assert!(matches!(queue.push(2), Err(StoreError::Unavailable(_))));
         assert_eq!(queue.pop(), Some(1));
         assert_eq!(queue.pop(), None);
-        assert!(queue.drain(1).is_empty());
+        assert!(at_once(&queue).is_empty());
     }
 }

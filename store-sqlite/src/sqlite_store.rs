@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use identity::Tenant;
 use rusqlite::Connection;
 use store::journal::Journal;
-use store::{Answer, StoreError, Waking};
+use store::{Answer, Expected, StoreError, Waking};
 use tokio::sync::{oneshot, watch};
 
 use crate::fault::store_error;
@@ -147,6 +147,12 @@ impl SqliteStore {
 
     pub(crate) fn write(&self, job: Job) -> Result<(), StoreError> {
         self.writes.push(job)
+    }
+
+    pub(crate) fn expect_write(&self) -> Expected {
+        let writes = Arc::clone(&self.writes);
+        writes.expect_one_more();
+        Expected::new(move || writes.expected_one_less())
     }
 
     pub(crate) fn waking(&self) -> Box<dyn Waking> {

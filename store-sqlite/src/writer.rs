@@ -2,6 +2,7 @@
 //! savepoint of its own, and pays one fsync for all of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use store::journal::{Changed, Entry, Journal};
@@ -19,6 +20,12 @@ use crate::words::Words;
 
 /// More in one group would only make the first of them wait.
 const GROUP: usize = 512;
+
+/// While other commits are being prepared, a group is begun with so many, or when
+/// the first has waited so long: an fsync costs as much as several commits. Nobody
+/// waits where nothing else is under way.
+const ENOUGH: usize = 64;
+const PATIENCE: Duration = Duration::from_millis(8);
 
 pub(crate) enum Job {
     Commit(Plan, oneshot::Sender<Result<Committed, CommitError>>),
@@ -47,7 +54,7 @@ impl Writer {
     /// itself afterwards, so that it can be copied as one.
     pub(crate) fn run(mut self, queue: &Arc<Queue<Job>>) {
         loop {
-            let jobs = queue.drain(GROUP);
+            let jobs = queue.gather(GROUP, ENOUGH, PATIENCE);
             if jobs.is_empty() {
                 break;
             }

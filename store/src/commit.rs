@@ -82,3 +82,29 @@ impl From<StoreError> for CommitError {
         Self::Store(error)
     }
 }
+
+/// A commit under way, from before its facts are loaded until it was handed over
+/// or given up: until this is dropped.
+#[derive(Default)]
+pub struct Expected(Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Expected {
+    /// Calls back at the end.
+    pub fn new(end: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(end)))
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        if let Some(end) = self.0.take() {
+            end();
+        }
+    }
+}
+
+impl core::fmt::Debug for Expected {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Expected")
+    }
+}

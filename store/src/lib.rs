@@ -18,7 +18,7 @@ mod replay;
 mod whole;
 
 pub use change::{Change, IdempotentReply};
-pub use commit::{Commit, CommitError, Committed, Conflict};
+pub use commit::{Commit, CommitError, Committed, Conflict, Expected};
 pub use error::StoreError;
 pub use feed::{Cursor, CursorError, EventPage, EventQuery, Head, Raised, Round, StoredEvent, Wake, Waking};
 pub use kinds::{KINDS, kind_of};
@@ -50,6 +50,12 @@ pub trait Store: Send + Sync + 'static {
     /// durable before it answers. See [`CommitError`] for what may stand
     /// against it.
     fn commit(&self, commit: Commit) -> Pin<Box<dyn Future<Output = Result<Committed, CommitError>> + Send + '_>>;
+
+    /// Tells that a commit is being prepared. A store that makes several durable
+    /// at once may wait a moment for it; one that does not answers nothing.
+    fn expect(&self) -> Expected {
+        Expected::default()
+    }
 
     /// One record as it is kept.
     fn load_record(&self, key: RecordKey) -> Answer<'_, Option<Stored>>;

@@ -62,7 +62,7 @@ impl App {
         let lenient = request.actor_token.as_ref().map(|token| ActorToken::parse(token.expose(), true));
         let (drawn, refresh, ids, secret, subject) = (&drawn, &refresh, &ids, &secret, &subject);
         let (strict, lenient) = (&strict, &lenient);
-        self.decide(|| async move {
+        self.decide_in_company(|| async move {
             // The two readings differ only in claim names, so what either names
             // is loaded by the one the client may use; the client is not known
             // before the load, so the lenient one, which reads both, asks.
@@ -116,7 +116,7 @@ impl App {
         client_shown: bool,
         by_exchange: bool,
     ) -> Outcome<TokenAnswer> {
-        let (drawn, _) = self.drawn(asked.draw, 1, asked.draw.id(FamilyId::mint));
+        let drawn = Self::drawn_alone(asked.draw);
         let anchors: Vec<Anchor> = subject
             .as_ref()
             .map(|subject| subject.claims.anc.iter().map(|listed| listed.anchor.clone()).collect())
