@@ -55,23 +55,8 @@ pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Id, body, then the table's own columns.
-pub(crate) fn insert(table: &Table) -> String {
-    let names: String = table.columns.iter().map(|column| format!(", {}", column.name)).collect();
-    let values: String = (0..table.columns.len()).map(|at| format!(", ?{}", at + 3)).collect();
-    format!("INSERT INTO {} (id, body{names}) VALUES (?1, ?2{values})", table.name)
-}
-
-/// The same, then the version it must have.
-fn update(table: &Table) -> String {
-    let own: String = (3..).zip(table.columns).map(|(at, column)| format!(", {} = ?{at}", column.name)).collect();
-    let version = table.columns.len() + 3;
-    let name = table.name;
-    format!("UPDATE {name} SET version = version + 1, body = ?2{own} WHERE id = ?1 AND version = ?{version}")
-}
-
 fn version(db: &Connection, table: &Table, id: &str) -> Result<u64, CommitError> {
-    let mut query = db.prepare_cached(&format!("SELECT version FROM {} WHERE id = ?1", table.name)).map_err(sql)?;
+    let mut query = db.prepare_cached(&table.texts().version).map_err(sql)?;
     let found: Option<i64> = query.query_row([table.key(id)], |row| row.get(0)).optional().map_err(sql)?;
     Ok(found.map_or(0, i64::unsigned_abs))
 }
@@ -127,13 +112,14 @@ impl Stepper<'_> {
         let (key, expected) = (table.key(id), self.expected(table, id, version));
         let mut values: Vec<&dyn ToSql> = vec![&key, &row.body];
         values.extend(row.columns.iter().map(|value| value as &dyn ToSql));
+        let texts = table.texts();
         let text = if version == 0 {
-            insert(table)
+            &texts.insert
         } else {
             values.push(&expected);
-            update(table)
+            &texts.update
         };
-        let written = self.db.prepare_cached(&text).map_err(sql)?.execute(values.as_slice());
+        let written = self.db.prepare_cached(text).map_err(sql)?.execute(values.as_slice());
         match written {
             Ok(1) => self.live_user_code(table, id),
             Ok(_) => Err(conflict(table, id)),
@@ -255,7 +241,7 @@ fn refused(error: rusqlite::Error, table: &Table, id: &str) -> CommitError {
 }
 
 fn record_epochs(db: &Connection, table: &Table, id: &str) -> Result<Option<Epochs>, CommitError> {
-    db.prepare_cached(&format!("SELECT epoch, end_epoch FROM {} WHERE id = ?1", table.name))
+    db.prepare_cached(&table.texts().epochs)
         .and_then(|mut query| query.query_row([table.key(id)], epochs_of).optional())
         .map_err(sql)
 }

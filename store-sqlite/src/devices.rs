@@ -1,5 +1,7 @@
 //! Devices with what they prove themselves by, and who owns them.
 
+use std::collections::HashMap;
+
 use identity::facts::{CallHomeFacts, CallHomeQuery, DeviceFacts, DeviceKey, ImportFacts, ImportKeys, OwnedFacts};
 use identity::{Asset, Credential, Device, DeviceSession, Fact, Product, TrustAnchor};
 use rusqlite::params;
@@ -28,6 +30,17 @@ impl Snapshot<'_> {
         let asset: Option<Fact<Asset>> = self.one("device = ?1 AND closed_at IS NULL", [device.id.as_str()])?;
         let account = self.by_some_id(asset.as_ref().map(|asset| asset.account.as_str()))?;
         Ok(OwnedFacts { device: Some(self.device_facts(device)?), asset, account })
+    }
+
+    /// The same, where another name may have led to it already.
+    pub(crate) fn owned_beside(&self, device: Option<Fact<Device>>, known: &[&OwnedFacts]) -> Load<OwnedFacts> {
+        let same = |owned: &&&OwnedFacts| {
+            owned.device.as_ref().map(|facts| &facts.device.id) == device.as_ref().map(|device| &device.id)
+        };
+        match known.iter().find(same) {
+            Some(owned) => Ok(OwnedFacts::clone(owned)),
+            None => self.owned(device),
+        }
     }
 
     /// A device by its open title; a closed one names nothing any more.
@@ -98,8 +111,22 @@ impl Snapshot<'_> {
         Ok(CallHomeFacts { tenant: self.tenant(), credential, owned, bonds, trust_anchors, session })
     }
 
-    pub(crate) fn import(&self, line: &ImportKeys) -> Load<ImportFacts> {
-        let product: Option<Fact<Product>> = self.one("model = ?1", [&line.model])?;
+    /// Lines of one file mostly name one model.
+    pub(crate) fn imports(&self, lines: &[ImportKeys]) -> Load<Vec<ImportFacts>> {
+        let mut products: HashMap<&str, Option<Fact<Product>>> = HashMap::new();
+        lines
+            .iter()
+            .map(|line| {
+                let product = match products.get(line.model.as_str()) {
+                    Some(known) => known.clone(),
+                    None => products.entry(&line.model).or_insert(self.one("model = ?1", [&line.model])?).clone(),
+                };
+                self.import(product, line)
+            })
+            .collect()
+    }
+
+    fn import(&self, product: Option<Fact<Product>>, line: &ImportKeys) -> Load<ImportFacts> {
         let by_serial = match (&product, &line.serial) {
             (Some(product), Some(serial)) => self.by_serial(product, serial)?,
             _ => None,

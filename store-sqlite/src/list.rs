@@ -21,7 +21,7 @@ impl Snapshot<'_> {
         let table = Table::of(query.kind)?;
         let limit = usize::try_from(query.limit.clamp(1, 1_000)).unwrap_or(1_000);
         let mut build = Build { table, values: Vec::new() };
-        let mut text = format!("SELECT {} FROM {} WHERE ", table.read(), table.name);
+        let mut text = format!("SELECT {} FROM {} WHERE ", table.texts().columns, table.name);
         match &query.after {
             Some(after) => {
                 let after = build.bind(table.key(after));

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use store::StoreError;
 
@@ -34,6 +35,8 @@ impl Reader {
             .map_err(store_error)?;
         db.busy_timeout(core::time::Duration::from_secs(5)).map_err(store_error)?;
         db.set_prepared_statement_cache_capacity(128);
+        // Statements are planned once, never again for the values bound to them.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(store_error)?;
         crate::list::teach(&db).map_err(store_error)?;
         let spans = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&spans);
@@ -43,13 +46,24 @@ impl Reader {
     }
 
     /// Answers until the queue is closed and empty.
-    pub(crate) fn run(mut self, queue: &Arc<Queue<Question>>) {
+    pub(crate) fn run(self, queue: &Arc<Queue<Question>>) {
         while let Some(question) = queue.pop() {
             self.spans.store(0, Ordering::Relaxed);
-            match self.db.transaction() {
-                Ok(snapshot) => question(Ok(&snapshot)),
+            match self.turn("BEGIN DEFERRED") {
+                Ok(()) => question(Ok(&self.db)),
                 Err(error) => question(Err(store_error(error))),
             }
+            // Where it did not begin there is nothing to end.
+            if !self.db.is_autocommit()
+                && let Err(error) = self.turn("ROLLBACK")
+            {
+                tracing::error!(%error, "a snapshot of the store was not given back");
+            }
         }
+    }
+
+    /// The statement is kept: parsing it anew took longer than what it does.
+    fn turn(&self, text: &str) -> rusqlite::Result<()> {
+        self.db.prepare_cached(text)?.execute([]).map(drop)
     }
 }

@@ -46,13 +46,15 @@ impl Snapshot<'_> {
 
     /// One record as it is kept.
     pub(crate) fn stored(&self, table: &Table, id: &str) -> Load<Option<Stored>> {
-        let text = format!("SELECT {} FROM {} WHERE id = ?1", table.read(), table.name);
-        let mut query = self.db.prepare_cached(&text).map_err(store_error)?;
+        let mut query = self.db.prepare_cached(&table.texts().by_id).map_err(store_error)?;
         query.query_row([table.key(id)], |row| row::stored(table, row)).optional().map_err(store_error)
     }
 
     pub(crate) fn by_id<T: Record + DeserializeOwned>(&self, id: &str) -> Load<Option<Fact<T>>> {
-        self.one("id = ?1", [Table::of(T::KIND)?.key(id)])
+        let table = Table::of(T::KIND)?;
+        let mut query = self.db.prepare_cached(&table.texts().by_id).map_err(store_error)?;
+        let mut rows = query.query([table.key(id)]).map_err(store_error)?;
+        rows.next().map_err(store_error)?.map(|row| row::fact(table, row)).transpose()
     }
 
     pub(crate) fn by_some_id<T: Record + DeserializeOwned>(&self, id: Option<&str>) -> Load<Option<Fact<T>>> {
@@ -63,7 +65,7 @@ impl Snapshot<'_> {
     /// this crate, never of a request.
     pub(crate) fn all<T: Record + DeserializeOwned>(&self, condition: &str, values: impl Params) -> Load<Vec<Fact<T>>> {
         let table = Table::of(T::KIND)?;
-        let text = format!("SELECT {} FROM {} WHERE {condition}", table.read(), table.name);
+        let text = format!("SELECT {} FROM {} WHERE {condition}", table.texts().columns, table.name);
         let mut query = self.db.prepare_cached(&text).map_err(store_error)?;
         let found = {
             let rows = query.query_map(values, |row| Ok(row::fact(table, row))).map_err(store_error)?;
@@ -106,8 +108,7 @@ impl Snapshot<'_> {
     /// Epochs of an anchor as they are now; `None` where its record is missing.
     pub(crate) fn epochs(&self, anchor: &Anchor) -> Load<Option<Epochs>> {
         if let Some(table) = Table::of_anchor(anchor) {
-            let text = format!("SELECT epoch, end_epoch FROM {} WHERE id = ?1", table.name);
-            let mut query = self.db.prepare_cached(&text).map_err(store_error)?;
+            let mut query = self.db.prepare_cached(&table.texts().epochs).map_err(store_error)?;
             return query.query_row([table.key(&anchor.id)], |row| epochs(row, 0)).optional().map_err(store_error);
         }
         match anchor.kind {

@@ -1,6 +1,9 @@
 //! Which kinds of records there are, how each is kept, and what their unique
 //! names are called.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use identity::{Anchor, Kind};
 use rusqlite::types::Value as Sql;
 use store::StoreError;
@@ -18,6 +21,40 @@ pub(crate) struct Table {
     /// Of a packed table: members that stand in columns of their own instead of
     /// in the body, which is packed as well.
     pub(crate) columns: &'static [Column],
+}
+
+/// Statements as text, made once: making them took longer than some of them take.
+pub(crate) struct Texts {
+    /// What a row is read by.
+    pub(crate) columns: String,
+    pub(crate) by_id: String,
+    pub(crate) version: String,
+    pub(crate) epochs: String,
+    /// Id, body, then the table's own columns.
+    pub(crate) insert: String,
+    /// The same, then the version it must have.
+    pub(crate) update: String,
+}
+
+impl Texts {
+    fn of(table: &Table) -> Self {
+        let name = table.name;
+        let own: String = table.columns.iter().map(|column| format!(", {}", column.name)).collect();
+        let values: String = (0..table.columns.len()).map(|at| format!(", ?{}", at + 3)).collect();
+        let set: String = (3..).zip(table.columns).map(|(at, column)| format!(", {} = ?{at}", column.name)).collect();
+        let last = table.columns.len() + 3;
+        let columns = format!("id, version, epoch, end_epoch, body{own}");
+        Self {
+            by_id: format!("SELECT {columns} FROM {name} WHERE id = ?1"),
+            columns,
+            version: format!("SELECT version FROM {name} WHERE id = ?1"),
+            epochs: format!("SELECT epoch, end_epoch FROM {name} WHERE id = ?1"),
+            insert: format!("INSERT INTO {name} (id, body{own}) VALUES (?1, ?2{values})"),
+            update: format!(
+                "UPDATE {name} SET version = version + 1, body = ?2{set} WHERE id = ?1 AND version = ?{last}"
+            ),
+        }
+    }
 }
 
 /// A member of a record in a column of its own.
@@ -112,10 +149,11 @@ impl Table {
         if self.is_packed() { pack::name(id) } else { Sql::Text(id.to_owned()) }
     }
 
-    /// What a row is read by.
-    pub(crate) fn read(&self) -> String {
-        let own: String = self.columns.iter().map(|column| format!(", {}", column.name)).collect();
-        format!("id, version, epoch, end_epoch, body{own}")
+    /// The statements that read and write its rows.
+    pub(crate) fn texts(&self) -> &'static Texts {
+        static ALL: LazyLock<HashMap<&str, Texts>> =
+            LazyLock::new(|| TABLES.iter().map(|table| (table.name, Texts::of(table))).collect());
+        ALL.get(self.name).expect("every table is in the list")
     }
 
     /// The kind of its records.

@@ -56,8 +56,11 @@ impl Snapshot<'_> {
 
     /// Households and organisations of which a person is a member.
     pub(crate) fn memberships_of(&self, user: &str) -> Load<Vec<Fact<Bond>>> {
-        let bonds = self.bonds_of(user)?;
-        Ok(bonds.into_iter().filter(|bond| matches!(bond.target, Target::Account(_))).collect())
+        self.all(
+            // Ids of accounts, and nothing else that sorts among them.
+            &format!("holder = ?1 AND {HOLDS} AND target >= 'acc_' AND target < 'acc`' ORDER BY id LIMIT ?2"),
+            params![user, ROWS],
+        )
     }
 
     pub(crate) fn bond_facts(&self, bond: &str) -> Load<BondFacts> {

@@ -164,11 +164,16 @@ impl Snapshot<'_> {
         };
         let by_did = self.owned(by_did)?;
         let by_serial = match &query.serial {
-            Some(serial) => self.owned(self.device_by_serial(query.model.as_deref(), serial)?)?,
+            Some(serial) => {
+                self.owned_beside(self.device_by_serial(query.model.as_deref(), serial)?, &[&by_asset, &by_did])?
+            }
             None => OwnedFacts::default(),
         };
         let by_key = match &query.key_thumbprint {
-            Some(thumbprint) => self.owned(self.device_of(self.credential_by_key(thumbprint)?)?)?,
+            Some(thumbprint) => {
+                let device = self.device_of(self.credential_by_key(thumbprint)?)?;
+                self.owned_beside(device, &[&by_asset, &by_did, &by_serial])?
+            }
             None => OwnedFacts::default(),
         };
         let bonds = match &user {

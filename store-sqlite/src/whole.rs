@@ -110,7 +110,7 @@ fn read_out(db: &Connection, words: &Words, outward: &mut Outward) -> Result<(),
         Ok::<_, Stop>(())
     };
     for table in &TABLES {
-        let text = format!("SELECT {} FROM {} ORDER BY id", table.read(), table.name);
+        let text = format!("SELECT {} FROM {} ORDER BY id", table.texts().columns, table.name);
         every(&text, outward, &|row| {
             let stored = row::stored(table, row)?;
             Ok(Some(Item::Record { kind: table.kind(), stored, dispensable: false }))

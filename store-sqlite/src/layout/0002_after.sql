@@ -17,3 +17,9 @@ CREATE UNIQUE INDEX credential_thumbprint ON credential (certificate_thumbprint)
     WHERE certificate_thumbprint IS NOT NULL;
 CREATE UNIQUE INDEX credential_serial ON credential (certificate_serial, certificate_issuer)
     WHERE certificate_serial IS NOT NULL;
+
+-- Who holds much is asked about little of it: what is compared stands in the index.
+DROP INDEX bond_holder;
+DROP INDEX bond_target;
+CREATE INDEX bond_holder ON bond (holder, state, target) WHERE state <> 'ended';
+CREATE INDEX bond_target ON bond (target, state) WHERE state <> 'ended';

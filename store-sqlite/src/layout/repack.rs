@@ -7,7 +7,6 @@ use rusqlite::{Connection, ToSql, params};
 use serde_json::{Map, Value};
 use store::StoreError;
 
-use crate::apply::insert;
 use crate::fault::store_error;
 use crate::pack;
 use crate::row::Row;
@@ -27,7 +26,7 @@ fn records(db: &Connection, table: &Table) -> Result<(), StoreError> {
     let mut old = db
         .prepare(&format!("SELECT id, body, version, epoch, end_epoch FROM {name}_1 ORDER BY id"))
         .map_err(store_error)?;
-    let mut new = db.prepare(&insert(table)).map_err(store_error)?;
+    let mut new = db.prepare(&table.texts().insert).map_err(store_error)?;
     let mut count = db
         .prepare(&format!("UPDATE {name} SET version = ?2, epoch = ?3, end_epoch = ?4 WHERE id = ?1"))
         .map_err(store_error)?;
