@@ -17,19 +17,18 @@ pub struct DecodeError;
 /// Encodes without padding.
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     let bytes = bytes.as_ref();
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let mut group = [0u8; 3];
-        for (slot, byte) in group.iter_mut().zip(chunk) {
-            *slot = *byte;
-        }
-        let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
-        for position in 0..=chunk.len() {
-            let six = (bits >> (18 - 6 * position)) & 0x3f;
-            text.push(char::from(letter(six)));
-        }
+    let mut text = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
+    let letters = |bits: u32| [bits >> 18, bits >> 12, bits >> 6, bits].map(letter);
+    let (groups, rest) = bytes.as_chunks::<3>();
+    for [a, b, c] in groups {
+        text.extend_from_slice(&letters(u32::from_be_bytes([0, *a, *b, *c])));
     }
-    text
+    match *rest {
+        [a] => text.extend(letters(u32::from_be_bytes([0, a, 0, 0])).into_iter().take(2)),
+        [a, b] => text.extend(letters(u32::from_be_bytes([0, a, b, 0])).into_iter().take(3)),
+        _ => {}
+    }
+    String::from_utf8(text).expect("the alphabet is ASCII")
 }
 
 /// Decodes the canonical form only.
@@ -78,8 +77,9 @@ fn decode_with(text: &[u8], value: impl Fn(u8) -> Option<u8>) -> Result<Vec<u8>,
     Ok(bytes)
 }
 
-fn letter(six: u32) -> u8 {
-    usize::try_from(six).ok().and_then(|six| URL.get(six)).copied().expect("six bits index an alphabet of 64")
+/// Of the lowest six bits.
+fn letter(bits: u32) -> u8 {
+    URL.get((bits & 0x3f) as usize).copied().expect("six bits index an alphabet of 64")
 }
 
 fn alphanumeric(symbol: u8) -> Option<u8> {

@@ -33,7 +33,7 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// A router with the bounds of its listener.
 pub(super) struct Dressed {
-    listener: &'static str,
+    answers: telemetry::Answers,
     router: Router,
     belief: Belief,
     drain: Drain,
@@ -58,7 +58,7 @@ impl Dressed {
         // holds for it as well.
         let router = telemetry::mark_routes(router).layer(DefaultBodyLimit::max(limits.body_bytes));
         Self {
-            listener,
+            answers: telemetry::Answers::of(listener),
             router,
             belief,
             drain,
@@ -80,7 +80,7 @@ pub(super) async fn answer(
 ) -> Result<Response<Sending>, Infallible> {
     let version = request.version();
     let admitted = admit(&dressed, &connected, &mut request);
-    let response = telemetry::observe(dressed.listener, request.method().clone(), async {
+    let response = telemetry::observe(&dressed.answers, request.method().clone(), async {
         let peer = match admitted {
             Ok(peer) => peer,
             Err(refused) => return refused.response(version),

@@ -1,8 +1,11 @@
 //! Numbers, in the text form of Prometheus.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{
+    Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 const REQUESTS: &str = "keyfob_http_requests_total";
@@ -75,11 +78,49 @@ pub(crate) fn connection_cut(listener: &'static str, cause: &'static str) {
     counter!(CUT, "listener" => listener, "cause" => cause).increment(1);
 }
 
-/// Counts an answer.
-pub(super) fn request_answered(listener: &'static str, route: &str, method: &'static str, status: u16, seconds: f64) {
-    let route = route.to_owned();
-    let status = status.to_string();
-    counter!(REQUESTS, "listener" => listener, "route" => route.clone(), "method" => method, "status" => status)
-        .increment(1);
-    metrics::histogram!(SECONDS, "listener" => listener, "route" => route).record(seconds);
+/// The answers of one listener. Numbers are looked up by their names once and then kept.
+pub(crate) struct Answers {
+    listener: &'static str,
+    routes: RwLock<HashMap<String, Vec<Counted>>>,
+}
+
+struct Counted {
+    method: &'static str,
+    status: u16,
+    requests: Counter,
+    seconds: Histogram,
+}
+
+impl Answers {
+    /// For a listener; counting was started before.
+    pub(crate) fn of(listener: &'static str) -> Self {
+        Self { listener, routes: RwLock::default() }
+    }
+
+    pub(super) fn listener(&self) -> &'static str {
+        self.listener
+    }
+
+    /// Counts an answer. Routes are as they are registered, methods and statuses few.
+    pub(super) fn count(&self, route: &str, method: &'static str, status: u16, seconds: f64) {
+        let fits = |counted: &&Counted| counted.method == method && counted.status == status;
+        let tell = |counted: &Counted| {
+            counted.requests.increment(1);
+            counted.seconds.record(seconds);
+        };
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counted) = routes.get(route).and_then(|known| known.iter().find(fits)) {
+            return tell(counted);
+        }
+        drop(routes);
+        let (listener, name, word) = (self.listener, route.to_owned(), status.to_string());
+        let counted = Counted {
+            method,
+            status,
+            requests: counter!(REQUESTS, "listener" => listener, "route" => name.clone(), "method" => method, "status" => word),
+            seconds: histogram!(SECONDS, "listener" => listener, "route" => name.clone()),
+        };
+        tell(&counted);
+        self.routes.write().unwrap_or_else(PoisonError::into_inner).entry(name).or_default().push(counted);
+    }
 }

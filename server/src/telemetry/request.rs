@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, Method};
 use tokio::time::Instant;
 use tracing::{Instrument, Span, field};
 
-use super::metrics::request_answered;
+use super::metrics::Answers;
 use crate::port::{self, SystemEntropy};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -39,11 +39,11 @@ async fn mark_route(matched: Option<MatchedPath>, request: Request, next: Next) 
 /// Runs what answers a request within a span, then tells and counts it. The id is ours alone:
 /// one that came with the request could be anything.
 pub(crate) async fn observe(
-    listener: &'static str,
+    answers: &Answers,
     method: Method,
     answer: impl Future<Output = http::Response<Body>>,
 ) -> http::Response<Body> {
-    let start = Instant::now();
+    let (start, listener) = (Instant::now(), answers.listener());
     let method = known_method(&method);
     let id = jose::base64url::encode(port::random::<15>(&SystemEntropy));
     let span = tracing::info_span!("request", id, listener, method, route = field::Empty);
@@ -56,7 +56,7 @@ pub(crate) async fn observe(
         let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status, ms, "answered");
     });
-    request_answered(listener, route, method, status, elapsed.as_secs_f64());
+    answers.count(route, method, status, elapsed.as_secs_f64());
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, id);
     }
@@ -112,7 +112,7 @@ mod tests {
         let request = Request::builder().uri(uri).header("authorization", "Bearer topsecret").body(Body::empty());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let response = tracing::subscriber::with_default(log, || {
-            runtime.block_on(observe("people", Method::GET, async {
+            runtime.block_on(observe(&Answers::of("people"), Method::GET, async {
                 router.oneshot(request.unwrap()).await.unwrap_or_else(|never| match never {})
             }))
         });
