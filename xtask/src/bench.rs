@@ -1,37 +1,31 @@
 //! `bench <name> [--json]`: one benchmark, by the name of its file or from the list here.
 //!
-//! Owns: the list of benchmarks that start a whole server, with its peers, in one run.
-//! Does not own: what one measures; each has its own file beside this one. A crate's
-//! own benchmarks lie in its folder `benches` and are found there.
+//! Owns: the list of benchmarks, of the whole server and of one crate.
+//! Does not own: what one measures. A crate's own benchmarks lie in its folder `benches`
+//! and are found there.
 
 use crate::workshop::{Failure, Workshop, folders, package_of, succeed};
 
-mod timing;
-mod token;
+mod picture;
+mod server;
 
-/// A benchmark of the whole server: what it is called, what it measures, how to run it.
-struct Bench {
-    name: &'static str,
-    measures: &'static str,
-    run: fn(&Workshop, json: bool) -> Result<(), Failure>,
-}
-
-const BENCHES: &[Bench] = &[
-    Bench { name: "token", measures: token::MEASURES, run: token::run },
-    Bench { name: "timing", measures: timing::MEASURES, run: timing::run },
-];
+/// All benchmarks of the whole server, with what is kept of them for the documents.
+const FIGURES: &str = "figures";
 
 pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
-    let json = arguments.iter().any(|word| word == "--json");
-    let names: Vec<&String> = arguments.iter().filter(|word| *word != "--json").collect();
     let of_crates = of_crates(shop)?;
-    let [name] = names.as_slice() else {
-        return Err(Failure::new(format!("bench takes one name; {}", known(&of_crates))));
+    let Some((name, words)) = arguments.split_first() else {
+        return Err(Failure::new(format!("bench takes a name; {}", known(&of_crates))));
     };
-    if let Some(bench) = BENCHES.iter().find(|bench| bench.name == name.as_str()) {
-        return (bench.run)(shop, json);
+    let (json, words): (Vec<_>, Vec<_>) = words.iter().cloned().partition(|word| word == "--json");
+    let json = !json.is_empty();
+    if name == FIGURES {
+        return server::figures(shop, &words);
     }
-    match of_crates.iter().find(|(_, bench)| bench == *name) {
+    if let Some(run) = server::RUNS.iter().find(|run| run.name == name) {
+        return server::run(shop, run, &words, json);
+    }
+    match of_crates.iter().find(|(_, bench)| bench == name) {
         Some(_) if json => Err(Failure::new(format!("`{name}` measures one crate and has no JSON form"))),
         Some((package, _)) => succeed(&mut shop.cargo(&format!("bench --locked -p {package} --bench {name}"))),
         None => Err(Failure::new(format!("no benchmark `{name}`; {}", known(&of_crates)))),
@@ -57,7 +51,8 @@ fn of_crates(shop: &Workshop) -> Result<Vec<(String, String)>, Failure> {
 }
 
 fn known(of_crates: &[(String, String)]) -> String {
-    let servers = BENCHES.iter().map(|bench| format!("\n  {:<12} {}", bench.name, bench.measures));
+    let servers = server::RUNS.iter().map(|run| format!("\n  {:<12} {}", run.name, run.measures));
+    let servers = servers.chain([format!("\n  {FIGURES:<12} all of them, for docs/benchmarks.md and its picture")]);
     let crates = of_crates.iter().map(|(package, bench)| format!("\n  {bench:<12} of {package}"));
     format!("there are:{}", servers.chain(crates).collect::<String>())
 }

@@ -65,6 +65,7 @@ const DATABASE_PARTS: &[Part] = &[
 const BENCH_PARTS: &[Part] = &[
     Part { package: "wrk", proof: Proof::Program("wrk") },
     Part { package: "openssl", proof: Proof::Program("openssl") },
+    Part { package: "sqlite3", proof: Proof::Program("sqlite3") },
     Part { package: "util-linux", proof: Proof::Program("taskset") },
 ];
 
