@@ -18,10 +18,14 @@ impl Form {
     /// Takes decoded pairs.
     ///
     /// # Errors
-    /// `invalid_request` for a parameter that came twice, or too much.
+    /// `invalid_request` for a parameter that came twice, too much, or U+0000,
+    /// which no parameter may hold (RFC 6749 appendix A).
     pub fn parse(pairs: Vec<(String, String)>) -> Result<Self, OAuthRefusal> {
         if pairs.len() > MAX_PARAMETERS || pairs.iter().any(|(_, value)| value.len() > MAX_VALUE) {
             return Err(OAuthRefusal::new(ErrorCode::InvalidRequest, "parameters_too_large"));
+        }
+        if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            return Err(OAuthRefusal::new(ErrorCode::InvalidRequest, "parameter_with_nul"));
         }
         let mut form = Self::default();
         for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -88,6 +92,13 @@ mod tests {
         assert_eq!((refusal.code, refusal.reason), (ErrorCode::InvalidRequest, "parameter_repeated"));
         let targets = form(&[("resource", "https://a"), ("resource", "https://b"), ("audience", "c")]).unwrap();
         assert_eq!(targets.targets(), ["https://a", "https://b", "c"]);
+    }
+
+    #[test]
+    fn a_nul_is_in_no_parameter() {
+        for pair in [("scope", "a\0b"), ("sco\0pe", "a")] {
+            assert_eq!(form(&[pair]).unwrap_err().reason, "parameter_with_nul");
+        }
     }
 
     #[test]

@@ -8,8 +8,9 @@ use crate::check::Outcome;
 use crate::tools;
 use crate::workshop::{Failure, Workshop, succeed};
 
-/// Kills in the check.
+/// Kills in the check, with the embedded store and with PostgreSQL.
 const ROUNDS: &str = "100";
+const ROUNDS_WITH_POSTGRES: &str = "20";
 
 pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
     tools::install_for_crash(shop)?;
@@ -21,7 +22,8 @@ pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
     // First that a lost row, a missing event or a second use would be noticed at all.
     run(shop, &["--spoilt".to_owned()])?;
     harness(shop, &[ROUNDS.to_owned()])?;
-    Ok(Outcome::Passed(format!("{ROUNDS} kills, nothing lost")))
+    harness(shop, &[ROUNDS_WITH_POSTGRES, "--store", "postgres"].map(str::to_owned))?;
+    Ok(Outcome::Passed(format!("{ROUNDS} kills, and {ROUNDS_WITH_POSTGRES} with PostgreSQL, nothing lost")))
 }
 
 fn harness(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {

@@ -84,6 +84,9 @@ pub fn check(schema: Option<&Value>, attributes: &Map<String, Value>) -> Result<
     if let Some(name) = attributes.keys().find(|name| !well_named(name)) {
         return violation(format!("\"{}\" is no name for an attribute", shorten(name)));
     }
+    if let Some((name, _)) = attributes.iter().find(|(_, value)| holds_nul(value)) {
+        return violation(format!("attribute \"{}\" holds the character U+0000", shorten(name)));
+    }
     let Some(schema) = schema.and_then(Value::as_object) else { return Ok(()) };
     let empty = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
@@ -141,6 +144,16 @@ fn check_value(name: &str, value: &Value, rules: &Map<String, Value>) -> Result<
 /// Names stand in filters (`attributes.colour`) and events.
 fn well_named(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
+/// Not every store can keep U+0000 in a text.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// Foreign text in our sentence: short, and without control characters.
@@ -205,6 +218,9 @@ mod tests {
         assert!(check(None, json!({"a": "x".repeat(MAX_BYTES)}).as_object().unwrap()).is_err());
         for name in ["", "a b", "a\n", "a'", &"a".repeat(65)] {
             assert!(check(None, json!({name: 1}).as_object().unwrap()).is_err(), "{name:?}");
+        }
+        for value in [json!("\0"), json!(["a", "b\0"]), json!({"b\0": 1}), json!({"b": [{"c": "\0"}]})] {
+            assert!(check(None, json!({"a": value}).as_object().unwrap()).is_err(), "{value}");
         }
         assert!(check(None, json!({"a.b-c_1": {"free": []}}).as_object().unwrap()).is_ok());
     }

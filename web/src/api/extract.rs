@@ -194,6 +194,9 @@ pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
     if !text.trim_ascii_start().starts_with(b"{") {
         return Err(Problem::invalid("", "the body is no JSON object"));
     }
+    if holds_nul(text) {
+        return Err(Problem::invalid("", "a text holds the character U+0000"));
+    }
     let mut json = serde_json::Deserializer::from_slice(text);
     let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -206,6 +209,20 @@ pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
     })?;
     json.end().map_err(|_| Problem::invalid("", "something stands behind the JSON"))?;
     Ok(parsed)
+}
+
+/// Whether a text in this JSON holds U+0000, which not every store can keep and no name needs.
+/// JSON has but one way to write it; a backslash that is itself escaped begins no escape.
+fn holds_nul(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        let escape = rest.get(at..).unwrap_or_default();
+        if escape.starts_with(b"\\u0000") {
+            return true;
+        }
+        rest = escape.get(2..).unwrap_or_default();
+    }
+    false
 }
 
 fn repeat_key(parts: &Parts, body: &[u8]) -> Result<Option<RepeatKey>, Problem> {
@@ -222,4 +239,19 @@ fn repeat_key(parts: &Parts, body: &[u8]) -> Result<Option<RepeatKey>, Problem> 
     };
     let action = format!("{} {}", action.0, parts.uri.path());
     Ok(Some(RepeatKey::new(caller, &action, text, body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_with_a_nul_is_found_and_one_that_speaks_of_it_is_none() {
+        for held in [&b"{\"a\":\"\\u0000\"}"[..], b"{\"a\":\"b\\\\\\u0000\"}", b"{\"\\u0000\":1}"] {
+            assert!(holds_nul(held), "{}", String::from_utf8_lossy(held));
+        }
+        for free in [&b"{\"a\":\"\\\\u0000\"}"[..], b"{\"a\":\"\\u0001\"}", b"{}", b"\\"] {
+            assert!(!holds_nul(free), "{}", String::from_utf8_lossy(free));
+        }
+    }
 }
