@@ -14,7 +14,6 @@ const ROUNDS_WITH_POSTGRES: &str = "20";
 
 pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
     tools::install_for_crash(shop)?;
-    succeed(&mut shop.cargo("build --locked --package server"))?;
     harness(shop, arguments)
 }
 
@@ -29,6 +28,6 @@ pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
 fn harness(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
     let mut command = tools::with_node(shop, "node", "crash/main.mjs")?;
     command.args(arguments);
-    command.env("KEYFOB_BIN", shop.target.join("debug").join("keyfob")).env("KEYFOB_TARGET", &shop.target);
+    command.env("KEYFOB_BIN", shop.keyfob()?).env("KEYFOB_TARGET", &shop.target);
     succeed(&mut command)
 }

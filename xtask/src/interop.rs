@@ -66,11 +66,9 @@ fn found(shop: &Workshop, folder: &str, begin: &str) -> Vec<String> {
 
 /// One file after another: two cores, and a browser in some of them.
 fn node_tests(shop: &Workshop, files: &[String]) -> Result<(), Failure> {
-    succeed(&mut shop.cargo("build --locked --package server"))?;
-    // The whole workspace, so that features are those of the tests and nothing is built twice.
+    let keyfob = shop.keyfob()?.display().to_string();
     succeed(&mut shop.cargo("build --locked --workspace --example exchange"))?;
     let exchange = shop.target.join("debug/examples/exchange");
-    let keyfob = shop.target.join("debug").join("keyfob").display().to_string();
     let running = Running::start(&mut shop.command(&keyfob, "demo --stay --json"))?;
     let mut command = tools::with_node(shop, "node", "--test --test-concurrency=1")?;
     command.args(files).env("KEYFOB_BIN", &keyfob).env("KEYFOB_CHROMIUM", tools::CHROMIUM).env("KEYFOB_JOSE", exchange);

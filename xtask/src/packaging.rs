@@ -13,8 +13,7 @@ const UNIT: &str = "packaging/keyfob.service";
 const MOST_EXPOSED: u32 = 20;
 
 pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
-    succeed(&mut shop.cargo("build --locked --package server"))?;
-    let keyfob = shop.target.join("debug").join("keyfob");
+    let keyfob = shop.keyfob()?;
     let program = keyfob.display().to_string();
     succeed(shop.command(&program, "config check").env("KEYFOB_CONFIG", shop.root.join("packaging/keyfob.toml")))?;
     let folder = shop.target.join("packaging");

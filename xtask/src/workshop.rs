@@ -66,6 +66,15 @@ impl Workshop {
         command
     }
 
+    /// Builds the program under test and answers where it lies.
+    ///
+    /// Built as the step `test` builds it: asked for alone, its dependencies would have other
+    /// features and be built a second time.
+    pub(crate) fn keyfob(&self) -> Result<PathBuf, Failure> {
+        succeed(&mut self.cargo("build --locked --workspace --bin keyfob --test journeys"))?;
+        Ok(self.target.join("debug").join("keyfob"))
+    }
+
     /// Any program, started at the root of the repository.
     pub(crate) fn command(&self, program: &str, words: &str) -> Command {
         let mut command = Command::new(program);
