@@ -84,9 +84,12 @@ async function titleOf(house, serial) {
   must(!second, `${serial} stands twice in the registry`);
   if (!device) return undefined;
   const titles = await house.assetsOf(device.id);
+  const bonds = (await Promise.all(titles.map((title) => house.bondsOn(title.id)))).flat();
+  // These are two readings, and another item may have ended the bond between them.
+  const still = await house.assetsOf(device.id);
+  if (JSON.stringify(still) !== JSON.stringify(titles)) return titleOf(house, serial);
   const open = titles.filter((title) => !title.closed_at);
   must(open.length <= 1, `${device.id} has ${open.length} open titles`);
-  const bonds = (await Promise.all(titles.map((title) => house.bondsOn(title.id)))).flat();
   const live = bonds.filter((bond) => bond.state !== 'ended');
   must((open.length === 1) === (live.length > 0), `${device.id}: ${open.length} open titles, ${live.length} live bonds`);
   return { device, titles, open: open[0], bonds, live: live[0] };

@@ -2,7 +2,6 @@
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Registry } from './registry.mjs';
 import { Speaker } from './speaker.mjs';
 import { Visitor } from './visitor.mjs';
@@ -19,7 +18,7 @@ export const dataFolder = fact('DATA');
 export const caFile = fact('CA');
 export const ca = readFileSync(caFile);
 export const registry = new Registry(dataFolder);
-export const mailFolder = join(dataFolder, 'mail');
+export const mailFolder = fact('MAIL');
 
 export const API = 'https://api.example.com';
 export const INGEST = 'https://ingest.example.com';

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::check::Outcome;
 use crate::running::Running;
 use crate::tools;
-use crate::workshop::{Failure, Workshop, answer, read, succeed};
+use crate::workshop::{Failure, Workshop, answer, read};
 
 /// The host of the certificate; nobody has to resolve it.
 const HOST: &str = "keyfob.test";
