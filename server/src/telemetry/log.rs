@@ -1,8 +1,9 @@
 //! Log lines on standard error.
 
 use tracing::Subscriber;
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::config::{Level, Log, LogFormat};
 
@@ -21,15 +22,16 @@ pub(super) fn subscriber<W>(config: &Log, writer: W) -> Box<dyn Subscriber + Sen
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter(config.level)).with_target(false).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(writer);
+    let filtered = tracing_subscriber::registry().with(filter(config.level));
     match config.format {
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).with_span_list(false).finish()),
-        LogFormat::Text => Box::new(builder.with_ansi(false).finish()),
+        LogFormat::Json => Box::new(filtered.with(lines.json().flatten_event(true).with_span_list(false))),
+        LogFormat::Text => Box::new(filtered.with(lines.with_ansi(false))),
     }
 }
 
-fn filter(level: Level) -> EnvFilter {
+/// By target alone: decided once per place in the code, not once per span and poll.
+fn filter(level: Level) -> Targets {
     let (ours, others) = match level {
         Level::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
         Level::Warn => (LevelFilter::WARN, LevelFilter::WARN),
@@ -37,6 +39,5 @@ fn filter(level: Level) -> EnvFilter {
         Level::Debug => (LevelFilter::DEBUG, LevelFilter::WARN),
         Level::Trace => (LevelFilter::TRACE, LevelFilter::WARN),
     };
-    let directives = OURS.iter().map(|name| format!("{name}={ours}")).collect::<Vec<_>>().join(",");
-    EnvFilter::builder().parse_lossy(format!("{others},{directives}"))
+    Targets::new().with_default(others).with_targets(OURS.map(|name| (name, ours)))
 }
