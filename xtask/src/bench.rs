@@ -11,6 +11,8 @@ mod server;
 
 /// All benchmarks of the whole server, with what is kept of them for the documents.
 const FIGURES: &str = "figures";
+/// What is kept, drawn anew.
+const PICTURE: &str = "picture";
 
 pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
     let of_crates = of_crates(shop)?;
@@ -21,6 +23,9 @@ pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> 
     let json = !json.is_empty();
     if name == FIGURES {
         return server::figures(shop, &words);
+    }
+    if name == PICTURE {
+        return server::picture(shop);
     }
     if let Some(run) = server::RUNS.iter().find(|run| run.name == name) {
         return server::run(shop, run, &words, json);
@@ -52,7 +57,10 @@ fn of_crates(shop: &Workshop) -> Result<Vec<(String, String)>, Failure> {
 
 fn known(of_crates: &[(String, String)]) -> String {
     let servers = server::RUNS.iter().map(|run| format!("\n  {:<12} {}", run.name, run.measures));
-    let servers = servers.chain([format!("\n  {FIGURES:<12} all of them, for docs/benchmarks.md and its picture")]);
+    let servers = servers.chain([
+        format!("\n  {FIGURES:<12} all of them, for docs/benchmarks.md and its picture"),
+        format!("\n  {PICTURE:<12} the picture of the figures that are kept, drawn anew"),
+    ]);
     let crates = of_crates.iter().map(|(package, bench)| format!("\n  {bench:<12} of {package}"));
     format!("there are:{}", servers.chain(crates).collect::<String>())
 }

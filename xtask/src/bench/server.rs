@@ -5,7 +5,7 @@
 
 use crate::bench::picture;
 use crate::tools;
-use crate::workshop::{Failure, Workshop, answer, succeed};
+use crate::workshop::{Failure, Workshop, answer, read, succeed};
 
 /// A run of `bench/<name>.mjs`.
 pub(super) struct Run {
@@ -43,13 +43,20 @@ pub(super) fn run(shop: &Workshop, run: &Run, words: &[String], json: bool) -> R
 pub(super) fn figures(shop: &Workshop, words: &[String]) -> Result<(), Failure> {
     let texts = RUNS.iter().filter(|run| run.kept).map(|run| rows(shop, run, words)).collect::<Result<Vec<_>, _>>()?;
     let text = texts.concat();
-    let write = |name: &str, text: &str| {
-        std::fs::write(shop.root.join(name), text).map_err(|e| Failure::new(format!("writing {name}: {e}")))
-    };
-    write(FIGURES, &text)?;
-    write(PICTURE, &picture::draw(&text)?)?;
+    write(shop, FIGURES, &text)?;
+    picture(shop)?;
     println!("{FIGURES} and {PICTURE} are new; the table in docs/benchmarks.md is for you to write");
     Ok(())
+}
+
+/// Draws what is kept.
+pub(super) fn picture(shop: &Workshop) -> Result<(), Failure> {
+    let text = read(&shop.root.join(FIGURES))?;
+    write(shop, PICTURE, &picture::draw(&text)?)
+}
+
+fn write(shop: &Workshop, name: &str, text: &str) -> Result<(), Failure> {
+    std::fs::write(shop.root.join(name), text).map_err(|e| Failure::new(format!("writing {name}: {e}")))
 }
 
 fn rows(shop: &Workshop, run: &Run, words: &[String]) -> Result<String, Failure> {
