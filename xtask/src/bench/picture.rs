@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::workshop::Failure;
 
-const WIDTH: f64 = 880.0;
+const WIDTH: f64 = 1080.0;
 const LEFT: f64 = 330.0;
 /// Where a bar ends that just reaches its target.
 const TARGET: f64 = 230.0;
