@@ -42,8 +42,10 @@ struct Written {
     entries: u64,
     /// Appends so far.
     appends: u64,
-    /// Appends that stand in segments which were closed whole.
-    closed: u64,
+    /// Appends up to here stand in segments that ended. They are durable, or else `lost`.
+    ended: u64,
+    /// Appends whose segment could not be made durable: after the first number, up to the second.
+    lost: Vec<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -63,7 +65,7 @@ impl RaisesJournal {
         let unusable = |error| DataError::Unusable { path: folder.to_owned(), error };
         let next = segments(folder).map_err(unusable)?.last().map_or(1, |(number, _)| number + 1);
         let name = jose::base64url::encode(port::random::<9>(entropy));
-        let written = Mutex::new(Written { segment: None, next, entries: 0, appends: 0, closed: 0 });
+        let written = Mutex::new(Written { segment: None, next, entries: 0, appends: 0, ended: 0, lost: Vec::new() });
         Ok(Self { folder: folder.to_owned(), name, written, durable: Mutex::new(0) })
     }
 
@@ -84,7 +86,7 @@ impl RaisesJournal {
         }
         let Some(segment) = &mut written.segment else { return Err(io::ErrorKind::NotFound.into()) };
         if let Err(error) = segment.file.write_all(lines.as_bytes()) {
-            // Others may still wait for what they wrote before.
+            // Others may still wait for what they wrote before; they are told if it is lost.
             let _ = written.close();
             return Err(error);
         }
@@ -106,15 +108,19 @@ impl RaisesJournal {
         let mut durable = lock(&self.durable);
         let (file, upto) = {
             let written = lock(&self.written);
-            if append <= written.closed.max(*durable) {
+            if written.is_lost(append) {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            if append <= written.ended.max(*durable) {
                 return Ok(());
             }
             let Some(segment) = &written.segment else { return Err(io::ErrorKind::WriteZero.into()) };
             (segment.file.try_clone()?, written.appends)
         };
         if let Err(error) = file.sync_data() {
-            // What the system may have dropped is not made durable by a later success.
-            lock(&self.written).segment = None;
+            // What the system may have dropped is not made durable by a later success: neither of
+            // this file nor of the next.
+            lock(&self.written).give_up(*durable);
             return Err(error);
         }
         *durable = upto;
@@ -123,13 +129,33 @@ impl RaisesJournal {
 }
 
 impl Written {
-    /// Ends the segment, all of it durable.
+    /// Ends the segment, all of it durable or all that was not yet given up.
     fn close(&mut self) -> io::Result<()> {
-        if let Some(segment) = self.segment.take() {
-            segment.file.sync_data()?;
-            self.closed = self.appends;
+        let Some(segment) = &self.segment else { return Ok(()) };
+        let synced = segment.file.sync_data();
+        match synced {
+            Ok(()) => self.end(),
+            Err(_) => self.give_up(0),
         }
-        Ok(())
+        synced
+    }
+
+    fn end(&mut self) {
+        self.segment = None;
+        self.ended = self.appends;
+    }
+
+    /// Ends the segment; what it took after `durable` was perhaps never written.
+    fn give_up(&mut self, durable: u64) {
+        let from = durable.max(self.ended);
+        if from < self.appends {
+            self.lost.push((from, self.appends));
+        }
+        self.end();
+    }
+
+    fn is_lost(&self, append: u64) -> bool {
+        self.lost.iter().any(|(from, upto)| *from < append && append <= *upto)
     }
 }
 
@@ -259,6 +285,30 @@ mod tests {
             }
         });
         assert_eq!(lines(&folder).len(), 200);
+    }
+
+    #[test]
+    fn what_a_failed_sync_left_behind_is_not_called_durable_by_the_next_one() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("journal");
+        let journal = journal(&folder);
+        let write = || journal.write(&mut lock(&journal.written), "{}\n").unwrap();
+        let sound = write();
+        journal.settle(sound).unwrap();
+        // Two wait for one sync, and the disk refuses it (a device file has none).
+        let (first, second) = (write(), write());
+        lock(&journal.written).segment.as_mut().unwrap().file = File::open("/dev/null").unwrap();
+        journal.settle(first).unwrap_err();
+        let later = write();
+        journal.settle(later).unwrap();
+        journal.settle(second).unwrap_err();
+        journal.settle(sound).unwrap();
+        // The same where a segment is closed for its size or for a backup.
+        let third = write();
+        lock(&journal.written).segment.as_mut().unwrap().file = File::open("/dev/null").unwrap();
+        journal.turn();
+        journal.settle(third).unwrap_err();
+        journal.settle(write()).unwrap();
     }
 
     #[test]

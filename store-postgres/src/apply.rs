@@ -11,7 +11,7 @@ use futures_util::poll;
 use identity::{AnchorKind, Epoch, Event, Raise, RaiseKind, RecordKey};
 use store::journal::{Changed, Entry, Journal, Noted};
 use store::{CommitError, Committed, Conflict, Raised, StoreError};
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
@@ -81,8 +81,7 @@ impl PostgresStore {
         let (told, ended) = futures_util::future::join(run(held, &ends, &statements), end).await;
         let ended = told.into_iter().map(|rows| rows.map(drop)).chain([ended]).collect::<Result<Vec<()>, _>>();
         if let (Err(error), Some((journal, noted))) = (&ended, noted)
-            // Only the server's own word says that nothing was committed.
-            && error.as_db_error().is_some()
+            && undone(error)
         {
             let _ = tokio::task::spawn_blocking(move || journal.void(&noted)).await;
         }
@@ -105,6 +104,12 @@ impl PostgresStore {
         let appended = tokio::task::spawn_blocking(append).await;
         Ok(appended.map_err(|_| StoreError::CannotWrite("the journal of raises ended".to_owned()))??)
     }
+}
+
+/// Whether the server itself says that the transaction was undone. A server that
+/// ends the session (`FATAL`) may have committed before.
+fn undone(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().and_then(DbError::parsed_severity) == Some(Severity::Error)
 }
 
 /// A record after the commit; what it makes anew is not written down.

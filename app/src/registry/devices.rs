@@ -228,7 +228,7 @@ impl App {
             // A bond made after this counts the title's version up, which the
             // decision writes: then it is made anew.
             let bonds = match &owned.asset {
-                Some(asset) => self.live_bonds(asset).await?,
+                Some(asset) => self.bonds_not_ended(asset).await?,
                 None => Vec::new(),
             };
             Ok(settle(lifecycle::retire(caller.actor(), &owned, &bonds, if_version, now), before, now))
@@ -236,12 +236,16 @@ impl App {
         .await
     }
 
-    async fn live_bonds(&self, asset: &Asset) -> Result<Vec<Fact<Bond>>, Fault> {
-        let is = |field: &str, value: &str| {
-            Filter::Is(Condition { field: field.into(), operator: Operator::Equal, value: value.into() })
+    /// Those that wait for their owner are among them: with the title they end as well.
+    async fn bonds_not_ended(&self, asset: &Asset) -> Result<Vec<Fact<Bond>>, Fault> {
+        let is = |field: &str, operator: Operator, value: &str| {
+            Filter::Is(Condition { field: field.into(), operator, value: value.into() })
         };
-        let filter =
-            Filter::And(vec![is("target.kind", "asset"), is("target.id", asset.id.as_str()), is("state", "active")]);
+        let filter = Filter::And(vec![
+            is("target.kind", Operator::Equal, "asset"),
+            is("target.id", Operator::Equal, asset.id.as_str()),
+            is("state", Operator::NotEqual, "ended"),
+        ]);
         let mut query = ListQuery { kind: Bond::KIND, filter: Some(filter), after: None, limit: 1000 };
         let mut bonds = Vec::new();
         loop {

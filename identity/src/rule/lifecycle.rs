@@ -197,7 +197,7 @@ pub fn approve(
 /// Retires a device, for good: tokens and grants fall, credentials are revoked,
 /// the title closes. Names and key stay blocked, since the records stay.
 ///
-/// `bonds` are the live bonds on the open title.
+/// `bonds` are those on the open title that have not ended.
 ///
 /// # Errors
 /// [`Code::NotFound`], [`Code::VersionMismatch`]; [`Code::IllegalTransition`]

@@ -60,3 +60,17 @@ async fn support_lets_a_suspended_bond_hold_again_and_nothing_that_ended() {
     let reader = world.service("reader", "bonds:read");
     assert_eq!(world.act(format!("{place}/resume")).by(&reader).send().await.status, 403);
 }
+
+#[tokio::test]
+async fn a_bond_that_waits_ends_with_the_device_that_retires() {
+    let world = World::new().await;
+    let title = world.title("u_adam").await;
+    let known: identity::Fact<identity::Bond> = store::record(&*world.store, &title.bond).await.unwrap().unwrap();
+    let waiting = identity::Bond { state: identity::bond::BondState::Suspended, ..known.record.clone() };
+    world.keep(vec![known.rewrite(waiting).into()]).await;
+    let asset = world.get(format!("/assets/{}", title.asset)).by(&As::Local).send().await.ok();
+    let device = asset["device"].as_str().unwrap();
+    world.act(format!("/devices/{device}/retire")).by(&As::Local).send().await.ok();
+    let bond = world.get(format!("/bonds/{}", title.bond)).by(&As::Local).send().await.ok();
+    assert_eq!(bond["state"], "ended");
+}
