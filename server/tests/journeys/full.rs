@@ -79,6 +79,7 @@ impl Cramped {
             body => agent.run(request.body(body.to_owned()).unwrap()).unwrap(),
         };
         let status = answer.status().as_u16();
+        assert_eq!(status == 503, answer.headers().contains_key("retry-after"), "{method} {path}: {status}");
         let mut told = String::new();
         answer.body_mut().as_reader().read_to_string(&mut told).unwrap();
         (status, serde_json::from_str(&told).unwrap_or(Value::Null))
@@ -147,6 +148,14 @@ fn on_a_full_disk_reading_and_issuing_go_on_writing_is_put_off_and_nothing_is_ha
     assert_eq!(server.ask("GET", "/products", &token_before, "").0, 200, "reading goes on");
     assert_eq!(server.ask("GET", "/jwks", "", "").0, 200);
     let token_while_full = token();
+    let revoke = |token: &str| {
+        let token = token.strip_prefix("Bearer ").unwrap();
+        server.ask("POST", "/revoke", &basic, &format!("token={token}"))
+    };
+    let (status, told) = revoke(&token_while_full);
+    assert_eq!((status, &told["error"]), (503, &Value::from("temporarily_unavailable")));
+    let living = server.ask("GET", "/products", &token_while_full, "").0;
+    assert_eq!(living, 200, "nobody was told that it ended, so it has not");
 
     fs::remove_file(server.filler()).unwrap();
     let (status, told) = server.ask("POST", "/products", &token_while_full, "{\"model\":\"again\"}");
