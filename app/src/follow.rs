@@ -7,17 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use authority::{OnceError, Raised, SharedOnce};
-use identity::{AnchorEpoch, Epochs, EventKind};
+use identity::{AnchorEpoch, Epochs};
 use serde_json::Value;
-use store::{EventQuery, Store, StoreError, StoredEvent};
+use store::{Store, StoreError, StoredEvent};
 
 use crate::app::App;
 use crate::fault::Fault;
+use crate::registry::Wakes;
 
 /// A node whose clock is further from the store's issues nothing, seconds.
 const CLOCK_TOLERANCE: i64 = 60;
-/// Events read at once.
-const PAGE: u32 = 1_000;
 
 /// What a node knows of its place among others.
 #[derive(Debug)]
@@ -50,7 +49,7 @@ impl App {
 
     /// Whether requests should be sent here: rounds are young and the clock is right.
     pub fn is_well(&self) -> bool {
-        self.authority.is_fresh(self.now()) && !self.node.is_off.load(Ordering::Relaxed)
+        self.authority.is_fresh() && !self.node.is_off.load(Ordering::Relaxed)
     }
 
     /// Issuing stops while this node's clock is off, or while it may not know
@@ -65,12 +64,12 @@ impl App {
         if self.node.is_off.load(Ordering::Relaxed) {
             return Err(Fault::Aside("clock_off"));
         }
-        if self.authority.is_fresh(self.now()) { Ok(()) } else { Err(Fault::Aside("feed_stale")) }
+        if self.authority.is_fresh() { Ok(()) } else { Err(Fault::Aside("feed_stale")) }
     }
 
-    /// How long ago the last whole round began; nothing where there are none.
-    pub(crate) fn age_of_rounds_ms(&self) -> u64 {
-        if self.store.is_shared() { self.authority.silence(self.now()).unsigned_abs().saturating_mul(1_000) } else { 0 }
+    /// Wakes when a round has something to do sooner than by its beat.
+    pub fn rounds_due(&self) -> Wakes {
+        Wakes::of(self.store.round_due())
     }
 
     /// One round: numbers for what has none, raises into the index, keys that
@@ -79,8 +78,8 @@ impl App {
     /// # Errors
     /// [`Fault`]; the node stays as fresh as its last whole round.
     pub async fn follow(&self) -> Result<(), Fault> {
-        let began = self.now();
-        let round = self.store.round().await?;
+        let began = self.authority.begin_round();
+        let mut round = self.store.round(self.node.followed.load(Ordering::Relaxed)).await?;
         if let Some(clock) = round.clock {
             let moved = self.clock.moved_by();
             let is_off = (self.clock.unmoved() - clock).abs() > CLOCK_TOLERANCE;
@@ -88,30 +87,25 @@ impl App {
             let latest = if is_off { clock + moved } else { i64::MAX };
             self.node.latest.store(latest, Ordering::Relaxed);
         }
-        let from = self.node.followed.load(Ordering::Relaxed);
-        let mut after = from;
-        while after < round.head.number {
-            let page = self.store.load_events(query(after, true, Vec::new(), PAGE)).await?;
-            for event in &page.events {
+        let mut rotated = false;
+        loop {
+            for event in &round.raises {
                 self.authority.raise(raises_of(event)?);
             }
-            after = page.next;
-        }
-        if from < after {
-            let rotated = self.store.load_events(query(from, false, vec![EventKind::KeyRotated], 1)).await?;
-            if !rotated.events.is_empty() {
-                self.reload_keys().await?;
+            rotated |= round.rotated;
+            if round.next >= round.head.number {
+                break;
             }
+            round = self.store.round(round.next).await?;
         }
-        self.node.followed.store(after, Ordering::Relaxed);
+        if rotated {
+            self.reload_keys().await?;
+        }
+        self.node.followed.store(round.next, Ordering::Relaxed);
         self.clock.learn(round.head.time);
         self.authority.learn_round(began, round.head.horizon);
         Ok(())
     }
-}
-
-fn query(after: u64, raises_only: bool, kinds: Vec<EventKind>, limit: u32) -> EventQuery {
-    EventQuery { after, kinds, raises_only, subject: None, limit }
 }
 
 /// What an event tells was raised; an end is told by its epoch as well.

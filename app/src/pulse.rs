@@ -40,10 +40,6 @@ impl Steady {
         self.store.fetch_max(store_time, Ordering::AcqRel);
     }
 
-    pub(crate) fn now_ms(&self) -> u64 {
-        Clock::now_ms(self)
-    }
-
     pub(crate) fn now(&self) -> i64 {
         Clock::now(self)
     }
@@ -73,6 +69,10 @@ impl Clock for Steady {
     fn now_ms(&self) -> u64 {
         let store = u64::try_from(self.store.load(Ordering::Acquire)).unwrap_or(0);
         self.machine.now_ms().max(store.saturating_mul(1000))
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        self.machine.uptime_ms()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use authority::{AnchorIndex, Authority, ForeignIssuers, SharedOnce, Start};
+use authority::{AnchorIndex, Authority, Clock, ForeignIssuers, Shared, SharedOnce, Start};
 use identity::Tenant;
 
 use crate::app::{App, Ports, Settings};
@@ -60,7 +60,7 @@ impl App {
             restarted_at,
             proof_room: PROOF_ROOM,
             token_room: TOKEN_ROOM,
-            shared: shared.clone(),
+            shared: shared.clone().map(|once| Shared { once, clock: Arc::clone(&clock) as Arc<dyn Clock> }),
         };
         let ceremonies = secret("ceremonies");
         let authority = Arc::new(Authority::new(tenant.clone(), index, authority::KeySet::default(), start));

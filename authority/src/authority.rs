@@ -1,7 +1,6 @@
 //! The one place a door asks. Owns the index, the keys and the cache of one
 //! tenant; is told of raises and keys by whoever follows the feed.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use identity::Tenant;
@@ -10,15 +9,25 @@ use jose::digest;
 use crate::cache::TokenCache;
 use crate::challenge::Challenges;
 use crate::dpop::DpopDoor;
+use crate::freshness::{Freshness, RoundBegan};
 use crate::index::{AnchorIndex, Raised, SKEW};
 use crate::nonce::Nonces;
-use crate::port::SharedOnce;
+use crate::port::{Clock, SharedOnce};
 use crate::token::{KeySet, STALE, SoundToken, TokenRefusal, check_times, read, refused};
 
 /// Rounds of the feed older than this make a node stale; what it knows goes on
-/// for so long, seconds (anchors: the feed).
-const FRESH: i64 = 5;
-const MAX_STALE: i64 = 60;
+/// for so long, milliseconds (anchors: the feed).
+const FRESH: u64 = 5_000;
+const MAX_STALE: u64 = 60_000;
+
+/// What one of several nodes is given.
+#[derive(Clone)]
+pub struct Shared {
+    /// What they remember together.
+    pub once: Arc<dyn SharedOnce>,
+    /// By its uptime the age of what is known of the others is told.
+    pub clock: Arc<dyn Clock>,
+}
 
 /// What a start of this process draws and knows.
 #[derive(Clone)]
@@ -32,8 +41,8 @@ pub struct Start {
     pub proof_room: usize,
     /// How many tokens are kept as seen.
     pub token_room: usize,
-    /// What several nodes remember together.
-    pub shared: Option<Arc<dyn SharedOnce>>,
+    /// Where several nodes commit, what they have in common.
+    pub shared: Option<Shared>,
 }
 
 /// What every door asks.
@@ -47,16 +56,14 @@ pub struct Authority {
     resource_door: DpopDoor,
     challenges: Challenges,
     markers: Nonces,
-    /// The start of the last whole round of the feed, seconds; for ever, where
-    /// this process alone commits.
-    fresh_at: AtomicI64,
+    freshness: Freshness,
 }
 
 impl Authority {
     /// Ready to answer from one snapshot of the store.
     pub fn new(tenant: Tenant, index: AnchorIndex, keys: KeySet, start: Start) -> Self {
-        let door =
-            |name| DpopDoor::new(&start.secret, name, start.restarted_at, start.proof_room, start.shared.clone());
+        let (once, clock) = start.shared.map(|shared| (shared.once, shared.clock)).unzip();
+        let door = |name| DpopDoor::new(&start.secret, name, start.restarted_at, start.proof_room, once.clone());
         Self {
             tenant,
             index: RwLock::new(index),
@@ -64,9 +71,9 @@ impl Authority {
             cache: TokenCache::new(start.token_room),
             token_door: door("authorization server"),
             resource_door: door("resource"),
-            challenges: Challenges::new(&start.secret, "call home", start.proof_room, start.shared.clone()),
+            challenges: Challenges::new(&start.secret, "call home", start.proof_room, once.clone()),
             markers: Nonces::new(&start.secret, "signing in"),
-            fresh_at: AtomicI64::new(if start.shared.is_some() { i64::MIN } else { i64::MAX }),
+            freshness: Freshness::new(clock),
         }
     }
 
@@ -108,22 +115,28 @@ impl Authority {
         index.prune(store_time, self.tenant.max_token_life + SKEW);
     }
 
+    /// A round of the feed begins now.
+    pub fn begin_round(&self) -> RoundBegan {
+        self.freshness.begin()
+    }
+
     /// A round of the feed that began then is whole: all that others committed
     /// before it has entered the index.
-    pub fn learn_round(&self, began: i64, horizon: i64) {
+    pub fn learn_round(&self, began: RoundBegan, horizon: i64) {
         self.index.write().unwrap_or_else(PoisonError::into_inner).learn_horizon(horizon);
-        self.fresh_at.store(began, Ordering::Relaxed);
+        self.freshness.heard(began);
     }
 
     /// Whether this node has heard of the others lately enough to say that
     /// something is alive.
-    pub fn is_fresh(&self, now: i64) -> bool {
-        self.silence(now) <= FRESH
+    pub fn is_fresh(&self) -> bool {
+        self.age_ms() <= FRESH
     }
 
-    /// For how long it has not, in seconds; never, where it is alone.
-    pub fn silence(&self, now: i64) -> i64 {
-        now.saturating_sub(self.fresh_at.load(Ordering::Relaxed)).max(0)
+    /// The age of what it knows of the others, milliseconds: 0 where it is alone,
+    /// `u64::MAX` before the first round. No setting of the clock changes it.
+    pub fn age_ms(&self) -> u64 {
+        self.freshness.age_ms()
     }
 
     /// Takes a whole new snapshot in.
@@ -142,9 +155,9 @@ impl Authority {
     /// # Errors
     /// [`TokenRefusal`] with the named cause.
     pub fn verify(&self, token: &str, now: i64) -> Result<Arc<SoundToken>, TokenRefusal> {
-        let silence = self.silence(now);
+        let age = self.age_ms();
         let is_known = || self.cache.knows(&digest::sha256(token.as_bytes()));
-        if silence > MAX_STALE || (silence > FRESH && !is_known()) {
+        if age > MAX_STALE || (age > FRESH && !is_known()) {
             return Err(refused(STALE));
         }
         let sound = self.read(token, now)?;

@@ -16,6 +16,12 @@ pub trait Clock: Send + Sync {
         i64::try_from(self.now_ms() / 1000).unwrap_or(i64::MAX)
     }
 
+    /// Milliseconds since some moment, as they pass: whoever sets the clock or
+    /// moves it changes nothing here. A clock that nobody sets is its own.
+    fn uptime_ms(&self) -> u64 {
+        self.now_ms()
+    }
+
     /// Seconds by which it was moved on purpose from the time of the world: a
     /// demo lives a year in a minute, and other clocks do not go along.
     fn moved_by(&self) -> i64 {

@@ -232,6 +232,34 @@ fn a_token_for_another_audience_is_refused() {
     assert_eq!(authenticate(&world, &token, Scheme::Bearer, &[], &peer(None)), Err(ErrorCode::InvalidToken));
 }
 
+/// A clock that is set to and fro, while its uptime goes on.
+#[derive(Default)]
+struct Jumping {
+    uptime: core::sync::atomic::AtomicU64,
+    wall: core::sync::atomic::AtomicI64,
+}
+
+impl Jumping {
+    fn pass(&self, ms: u64) {
+        self.uptime.fetch_add(ms, core::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn set(&self, ahead: i64) {
+        self.wall.store(ahead, core::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Clock for Jumping {
+    fn now_ms(&self) -> u64 {
+        let now = NOW + self.wall.load(core::sync::atomic::Ordering::Relaxed);
+        u64::try_from(now).unwrap() * 1_000 + self.uptime_ms()
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        self.uptime.load(core::sync::atomic::Ordering::Relaxed)
+    }
+}
+
 #[test]
 fn a_stale_node_believes_what_it_knows_for_a_while_and_nothing_new() {
     struct Nobody;
@@ -246,7 +274,8 @@ fn a_stale_node_believes_what_it_knows_for_a_while_and_nothing_new() {
     }
     let alone = world();
     let tenant = alone.authority.tenant().clone();
-    let shared: Option<Arc<dyn SharedOnce>> = Some(Arc::new(Nobody));
+    let clock = Arc::new(Jumping::default());
+    let shared = Some(Shared { once: Arc::new(Nobody), clock: Arc::clone(&clock) as _ });
     let start = Start { secret: [1; 32], restarted_at: None, proof_room: 100, token_room: 100, shared };
     let mut keys = KeySet::default();
     keys.add_verifying("k1".into(), Alg::ES256, VerifyingKey::from_jwk(alone.signing.jwk()).unwrap(), i64::MAX);
@@ -254,13 +283,29 @@ fn a_stale_node_believes_what_it_knows_for_a_while_and_nothing_new() {
     let (known, new) = (sign(&alone, "at+jwt", &claims()), sign(&alone, "at+jwt", &claims()));
     let stale = |result: Result<Arc<SoundToken>, TokenRefusal>| result.unwrap_err().reason == "feed_stale";
     assert!(stale(one_of_several.verify(&known, NOW)), "before the first round nothing is believed");
-    one_of_several.learn_round(NOW, 0);
+    let began = one_of_several.begin_round();
+    clock.pass(2_000);
+    one_of_several.learn_round(began, 0);
+    assert_eq!(one_of_several.age_ms(), 2_000, "it counts from the start of the round");
+    // Whatever the clock on the wall says meanwhile, forward and back.
+    for wall in [-86_400, 0, 3_600, 7] {
+        clock.set(wall);
+        assert!(one_of_several.is_fresh() && one_of_several.age_ms() == 2_000);
+    }
+    clock.pass(3_000);
     one_of_several.verify(&known, NOW + 5).unwrap();
-    assert!(!one_of_several.is_fresh(NOW + 6));
+    clock.pass(1);
+    for wall in [-86_400, 0, 3_600] {
+        clock.set(wall);
+        assert!(!one_of_several.is_fresh(), "no clock that is set back makes it young again");
+        assert!(stale(one_of_several.verify(&new, NOW + 6)));
+        one_of_several.verify(&known, NOW + 6).unwrap();
+    }
+    clock.pass(54_999);
     one_of_several.verify(&known, NOW + 60).unwrap();
-    assert!(stale(one_of_several.verify(&new, NOW + 6)));
-    assert!(stale(one_of_several.verify(&known, NOW + 61)));
-    one_of_several.learn_round(NOW + 61, 0);
+    clock.pass(1);
+    assert!(stale(one_of_several.verify(&known, NOW + 60)));
+    one_of_several.learn_round(one_of_several.begin_round(), 0);
     one_of_several.verify(&new, NOW + 61).unwrap();
-    assert!(alone.authority.is_fresh(i64::MAX), "alone, there is nobody to hear of");
+    assert!(alone.authority.is_fresh(), "alone, there is nobody to hear of");
 }

@@ -7,6 +7,7 @@
 mod alone;
 mod backend;
 mod browser;
+pub mod elsewhere;
 mod ending;
 mod factory;
 mod home;
@@ -39,7 +40,7 @@ use tale::Tale;
 pub async fn run(ui: Ui, log: Log, store: Store, stay: bool) -> Result<(), Failure> {
     let (stage, standing) = stage::set(log, Begins::Yesterday, store).await?;
     let story = tokio::task::spawn_blocking(move || {
-        let offers = story::live(&stage, &Tale::begin(ui))?;
+        let (offers, _) = story::live(&stage, &Tale::begin(ui))?;
         Ok::<_, Failure>((stage, offers))
     });
     let ended = tokio::select! {

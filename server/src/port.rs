@@ -1,20 +1,28 @@
 //! Time and chance for the whole process: the one place that asks the system for either.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use authority::{Clock, Entropy};
 
 /// The system's clock, which may be moved: the demo and the tests live a year in a second.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WallClock {
     ahead_ms: AtomicI64,
+    began: Instant,
+}
+
+impl Default for WallClock {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl WallClock {
     /// A clock that says what the system says.
+    #[expect(clippy::disallowed_methods, reason = "this is the port through which the system's time comes in")]
     pub fn new() -> Self {
-        Self::default()
+        Self { ahead_ms: AtomicI64::new(0), began: Instant::now() }
     }
 
     /// Moves the clock by so many seconds from where it stands, back if negative.
@@ -29,6 +37,11 @@ impl Clock for WallClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
         u64::try_from(now.saturating_add(self.ahead_ms.load(Ordering::Relaxed))).unwrap_or(0)
+    }
+
+    /// Since this clock was made; a machine that sleeps does not count on.
+    fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn moved_by(&self) -> i64 {
@@ -69,6 +82,7 @@ mod tests {
         assert!((3599..=3601).contains(&ahead), "{ahead}");
         moved.shift(-7200);
         assert!(moved.now() < clock.now());
+        assert!(moved.uptime_ms() < 1_800_000, "no move is time that passed");
     }
 
     #[test]

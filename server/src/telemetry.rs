@@ -11,5 +11,5 @@ mod request;
 pub use log::start as start_log;
 pub use metrics::Metrics;
 
-pub(crate) use metrics::{Answers, connection_cut, connection_open, connection_refused};
+pub(crate) use metrics::{Answers, connection_cut, connection_open, connection_refused, round_took, view_age};
 pub(crate) use request::{mark_routes, observe};

@@ -11,7 +11,7 @@ use store::journal::Journal;
 use store::{ListQuery, Store, StoreError};
 use store_postgres::PostgresStore;
 use store_sqlite::{SqliteStore, TenantSettings};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use web::State;
 use zeroize::Zeroizing;
 
@@ -24,6 +24,7 @@ use crate::journal::RaisesJournal;
 use crate::listen::Drain;
 use crate::port::SystemEntropy;
 use crate::serve::Doors;
+use crate::telemetry;
 
 /// How often the store's time is advanced and what is dead is dropped.
 const BEAT: Duration = Duration::from_secs(60);
@@ -31,6 +32,8 @@ const BEAT: Duration = Duration::from_secs(60);
 /// how often a round that takes long is looked at.
 const ROUND: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(1);
+/// Rounds that others make due come no closer to each other: each is a commit.
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(20);
 /// No token lives longer, seconds.
 const MAX_TOKEN_LIFE: i64 = 86_400;
 
@@ -245,22 +248,30 @@ pub fn keep_following(app: &Arc<App>, drain: &Drain, readiness: Option<Readiness
     drain.spawn(async move {
         let mut rounds = tokio::time::interval(ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut due = app.rounds_due();
         let mut was_well = true;
+        let tell = |is_well: bool| {
+            readiness.iter().for_each(|readiness| readiness.set(is_well));
+            telemetry::view_age(app.authority().age_ms());
+        };
         loop {
             tokio::select! {
                 _ = rounds.tick() => {}
+                () = due.next() => rounds.reset(),
                 () = stop.stopping() => return,
             }
+            let began = Instant::now();
             let mut round = core::pin::pin!(app.follow());
             let ended = loop {
                 tokio::select! {
                     ended = &mut round => break ended,
                     () = tokio::time::sleep(LOOK) => {}
                 }
-                readiness.iter().for_each(|readiness| readiness.set(app.is_well()));
+                tell(app.is_well());
             };
+            telemetry::round_took(began.elapsed());
             let is_well = app.is_well();
-            readiness.iter().for_each(|readiness| readiness.set(is_well));
+            tell(is_well);
             match &ended {
                 Err(fault) if was_well => tracing::error!(cause = %fault, "the store is not followed"),
                 Ok(()) if was_well && !is_well => tracing::error!(
@@ -270,6 +281,10 @@ pub fn keep_following(app: &Arc<App>, drain: &Drain, readiness: Option<Readiness
                 _ => {}
             }
             was_well = is_well && ended.is_ok();
+            tokio::select! {
+                () = tokio::time::sleep(BETWEEN_ROUNDS) => {}
+                () = stop.stopping() => return,
+            }
         }
     });
 }

@@ -168,8 +168,12 @@ impl Store for PostgresStore {
         answer!(self, now => now.events(&query).await)
     }
 
-    fn round(&self) -> Answer<'_, Round> {
-        Box::pin(self.within(self.number()))
+    fn round(&self, after: u64) -> Answer<'_, Round> {
+        Box::pin(self.within(self.number(after)))
+    }
+
+    fn round_due(&self) -> Wake {
+        Box::new(self.due())
     }
 
     fn wake(&self) -> Wake {

@@ -36,6 +36,9 @@ impl PostgresStore {
             match self.try_once(plan, &ids, time).await {
                 Ok(committed) => {
                     self.time.fetch_max(time, Ordering::Relaxed);
+                    if !plan.events.is_empty() {
+                        self.committed.notify_one();
+                    }
                     return Ok(committed);
                 }
                 Err(Failure::Final(error)) => return Err(error),

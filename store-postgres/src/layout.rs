@@ -110,6 +110,6 @@ async fn step(held: &Held, chance: &Chance) -> Result<Option<()>, Stopped> {
 }
 
 async fn head(held: &Held) -> Result<Head, StoreError> {
-    let row = held.row("SELECT generation, number, horizon, time FROM head", &[]).await?;
+    let row = held.row("SELECT generation, number, horizon, time FROM head WHERE one = 1", &[]).await?;
     crate::snapshot::head(&row)
 }

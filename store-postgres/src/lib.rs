@@ -3,12 +3,14 @@
 //!
 //! Owns the SQL. Knows no other store and no use case; every rule it keeps is
 //! proved by `store::conformance`. Leans on nothing that databases which speak
-//! PostgreSQL's protocol lack: no advisory locks, no LISTEN, keys that spread.
+//! PostgreSQL's protocol lack: no advisory locks, keys that spread; LISTEN only
+//! makes rounds come sooner.
 
 mod address;
 mod answers;
 mod apply;
 mod devices;
+mod due;
 mod fault;
 mod feed;
 mod held;

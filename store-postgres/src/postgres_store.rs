@@ -9,11 +9,12 @@ use identity::Tenant;
 use rustls::{ClientConfig, RootCertStore};
 use store::journal::Journal;
 use store::{Head, StoreError, Waking};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::address::{Address, Way};
+use crate::due::Due;
 use crate::fault::store_error;
 use crate::held::Held;
 use crate::layout;
@@ -23,8 +24,10 @@ use crate::snapshot::Snapshot;
 /// Migrations may take longer than anything a door waits for.
 const FOR_THE_LAYOUT: Duration = Duration::from_secs(600);
 /// Every look-up has its index, so that small tables are not read whole; that
-/// would also make serializable transactions collide.
-const SESSION: &str = "-c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c timezone=UTC \
+/// would also make serializable transactions collide. What has no index costs
+/// more than anything then, and would be worth a compiler's tenth of a second to
+/// the planner: nothing here is long enough for one (`jit`).
+const SESSION: &str = "-c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan -c timezone=UTC \
                        -c default_transaction_isolation=read\\ committed -c client_min_messages=error";
 
 /// Random numbers: for pauses between tries and the ids of events.
@@ -38,7 +41,8 @@ pub struct Settings {
     pub address: Address,
     /// How the way to it is protected.
     pub way: Way,
-    /// Most connections of this node, 2 to 1,000.
+    /// Most connections of this node, 2 to 1,000, besides the two by which it
+    /// follows the others.
     pub connections: usize,
     /// Whoever asks is answered or refused within this time, whatever the
     /// database does; half of it for a connection.
@@ -60,6 +64,13 @@ pub struct Settings {
 pub struct PostgresStore {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) pool: Pool,
+    /// One connection for rounds alone: no crowd of requests keeps them waiting.
+    rounds: Pool,
+    /// By what it knows its own word to other nodes.
+    pub(crate) own: String,
+    /// How a connection beside the pools is made.
+    config: Config,
+    way: Way,
     pub(crate) chance: Chance,
     patience: Duration,
     pub(crate) journal: Option<Arc<dyn Journal>>,
@@ -67,6 +78,8 @@ pub struct PostgresStore {
     pub(crate) time: AtomicI64,
     /// The greatest number this node knows of, and who waits for more.
     pub(crate) numbered: watch::Sender<u64>,
+    /// This process committed what has no number yet.
+    pub(crate) committed: Arc<Notify>,
     pub(crate) walk: Mutex<Walk>,
     /// How often a commit was tried again because another was in the way.
     pub(crate) retried: AtomicU64,
@@ -91,6 +104,7 @@ impl PostgresStore {
         };
         let head = tokio::time::timeout(FOR_THE_LAYOUT, migrated).await.map_err(|_| silent())??;
         let pool = connect(&config, &settings.way, settings.connections.clamp(2, 1_000), settings.patience)?;
+        let rounds = connect(&config, &settings.way, 1, settings.patience)?;
         let tenant = Arc::new(Tenant {
             issuer: settings.issuer,
             device_url: settings.device_url,
@@ -100,11 +114,16 @@ impl PostgresStore {
         Ok(Self {
             tenant,
             pool,
+            rounds,
+            own: format!("{:016x}", (settings.chance)()),
+            config: within(&config, settings.patience),
+            way: settings.way,
             chance: settings.chance,
             patience: settings.patience,
             journal: settings.journal,
             time: AtomicI64::new(head.time),
             numbered: watch::Sender::new(head.number),
+            committed: Arc::new(Notify::new()),
             walk: Mutex::default(),
             retried: AtomicU64::new(0),
         })
@@ -113,6 +132,7 @@ impl PostgresStore {
     /// Ends all connections once they are given back; whoever asks later is refused.
     pub fn close(&self) {
         self.pool.close();
+        self.rounds.close();
     }
 
     /// How often a commit was tried again because another was in the way.
@@ -130,6 +150,16 @@ impl PostgresStore {
 
     pub(crate) async fn hold(&self) -> Result<Held, StoreError> {
         Ok(Held::new(hold(&self.pool).await?))
+    }
+
+    /// The connection of the rounds.
+    pub(crate) async fn hold_for_rounds(&self) -> Result<Held, StoreError> {
+        Ok(Held::new(hold(&self.rounds).await?))
+    }
+
+    /// What makes a round due.
+    pub(crate) fn due(&self) -> Due {
+        Due::new(Arc::clone(&self.committed), self.own.clone(), self.config.clone(), self.way.clone())
     }
 
     /// A moment of the store; nothing in it changes until it is let go.
@@ -162,13 +192,7 @@ fn silent() -> StoreError {
 
 fn connect(config: &Config, way: &Way, connections: usize, patience: Duration) -> Result<Pool, StoreError> {
     let for_a_connection = patience / 2;
-    let mut config = config.clone();
-    config
-        .options(session(patience))
-        .connect_timeout(for_a_connection)
-        .tcp_user_timeout(patience)
-        .keepalives_idle(Duration::from_secs(10))
-        .keepalives_interval(Duration::from_secs(5));
+    let config = within(config, patience);
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = match way {
         Way::Plain => Manager::from_config(config, NoTls, recycling),
@@ -178,6 +202,18 @@ fn connect(config: &Config, way: &Way, connections: usize, patience: Duration) -
         Timeouts { wait: Some(for_a_connection), create: Some(for_a_connection), recycle: Some(for_a_connection) };
     let pool = Pool::builder(manager).max_size(connections).timeouts(timeouts).runtime(Runtime::Tokio1).build();
     pool.map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// A connection that answers within this time or is given up.
+fn within(config: &Config, patience: Duration) -> Config {
+    let mut config = config.clone();
+    config
+        .options(session(patience))
+        .connect_timeout(patience / 2)
+        .tcp_user_timeout(patience)
+        .keepalives_idle(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(5));
+    config
 }
 
 /// The server gives up before we do: a statement, a lock, a transaction left open.
@@ -190,7 +226,7 @@ fn session(patience: Duration) -> String {
     )
 }
 
-fn tls(authorities: &[Vec<u8>]) -> Result<ClientConfig, StoreError> {
+pub(crate) fn tls(authorities: &[Vec<u8>]) -> Result<ClientConfig, StoreError> {
     let bad = |error: rustls::Error| StoreError::Unavailable(format!("TLS to it cannot be set up: {error}"));
     let mut roots = RootCertStore::empty();
     for authority in authorities {

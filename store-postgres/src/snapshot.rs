@@ -38,7 +38,7 @@ impl Snapshot {
     }
 
     pub(crate) async fn head(&self) -> Load<Head> {
-        head(&self.held.row("SELECT generation, number, horizon, time FROM head", &[]).await?)
+        head(&self.held.row("SELECT generation, number, horizon, time FROM head WHERE one = 1", &[]).await?)
     }
 
     /// One record as it is kept.

@@ -48,7 +48,7 @@ enum Stage {
 impl PostgresStore {
     pub(crate) async fn read_out(&self) -> Result<Reading, StoreError> {
         // What is without a number afterwards was committed meanwhile.
-        self.number().await?;
+        self.number(u64::MAX).await?;
         let journal_from = self.journal.as_ref().map(|journal| journal.turn());
         let snapshot = self.snapshot().await?;
         snapshot.held.client().batch_execute(AT_LEISURE).await.map_err(|error| store_error(&error))?;

@@ -8,7 +8,7 @@ use identity::facts::{
     OwnedFacts, PasskeyFacts, PersonFacts, SessionFacts,
 };
 use identity::user::Email;
-use identity::{Anchor, BondId, Digest, Epochs, FamilyId, RecordKey, Tenant, UserId};
+use identity::{Anchor, BondId, Digest, Epochs, EventKind, FamilyId, RecordKey, Tenant, UserId};
 use oauth::facts::{
     AuthorizeFacts, CallerFacts, CodeFacts, PairingFacts, RefreshFacts, RegistrationFacts, RegistrationQuery,
     RenewalFacts, RenewalQuery, TradeFacts,
@@ -163,8 +163,14 @@ impl Store for SqliteStore {
         self.read(move |now| now.events(&query))
     }
 
-    fn round(&self) -> Answer<'_, Round> {
-        self.read(|now| Ok(Round { head: now.head()?, clock: None }))
+    fn round(&self, after: u64) -> Answer<'_, Round> {
+        self.read(move |now| {
+            let all = EventQuery { after, kinds: Vec::new(), raises_only: true, subject: None, limit: 1_000 };
+            let raises = now.events(&all)?;
+            let rotations = EventQuery { kinds: vec![EventKind::KeyRotated], raises_only: false, limit: 1, ..all };
+            let rotated = !now.events(&rotations)?.events.is_empty();
+            Ok(Round { head: raises.head, clock: None, raises: raises.events, next: raises.next, rotated })
+        })
     }
 
     fn wake(&self) -> Wake {

@@ -70,6 +70,8 @@ macro_rules! conformance_tests {
                 a_cursor_skips_nothing_while_others_write,
                 events_of_one_record_come_in_the_order_of_its_epochs,
                 a_commit_wakes_those_who_wait_and_no_sooner,
+                a_round_tells_what_was_raised_behind_a_place,
+                a_commit_makes_a_round_due_where_rounds_give_numbers,
             }
             lists {
                 a_condition_compares_by_type,

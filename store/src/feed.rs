@@ -73,6 +73,13 @@ pub struct Round {
     pub head: Head,
     /// The clock of a shared store, seconds: the judge between its nodes'.
     pub clock: Option<i64>,
+    /// Events behind the place asked for that raised something, in order, at
+    /// most 1,000.
+    pub raises: Vec<StoredEvent>,
+    /// How far they were read: to the head, unless there are more.
+    pub next: u64,
+    /// Whether an event behind that place tells of another signing key.
+    pub rotated: bool,
 }
 
 /// A raise as the store made it.
@@ -140,6 +147,15 @@ pub struct EventPage {
 pub trait Waking: Send {
     /// Resolves once something was committed since the last call.
     fn woken(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// Nothing to wait for.
+pub(crate) struct Never;
+
+impl Waking for Never {
+    fn woken(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(core::future::pending())
+    }
 }
 
 /// A follower's wake-up.

@@ -20,6 +20,7 @@ mod whole;
 pub use change::{Change, IdempotentReply};
 pub use commit::{Commit, CommitError, Committed, Conflict, Expected};
 pub use error::StoreError;
+use feed::Never;
 pub use feed::{Cursor, CursorError, EventPage, EventQuery, Head, Raised, Round, StoredEvent, Wake, Waking};
 pub use kinds::{KINDS, kind_of};
 pub use list::{Condition, Filter, ListQuery, Operator, Page, Stored};
@@ -117,10 +118,17 @@ pub trait Store: Send + Sync + 'static {
     /// Events after a cursor, in order.
     fn load_events(&self, query: EventQuery) -> Answer<'_, EventPage>;
     /// One round of the feed: gives a number to everything committed that has
-    /// none. A store that numbers inside the commit only answers its head. A
-    /// shared one is asked every 100 ms by each node, which is as fresh as the
-    /// start of its last round (anchors: the feed).
-    fn round(&self) -> Answer<'_, Round>;
+    /// none, and tells what was raised behind the number `after`. A store that
+    /// numbers inside the commit has nothing to number. A shared one is asked by
+    /// each node every 100 ms, and sooner when [`Store::round_due`] wakes; a node
+    /// is as fresh as the start of its last round (anchors: the feed).
+    fn round(&self, after: u64) -> Answer<'_, Round>;
+    /// Wakes when a round has something to do: this process committed, or another
+    /// node has numbered. It may wake for nothing, and it may miss: rounds have
+    /// their beat. Of a store that is not shared it never wakes.
+    fn round_due(&self) -> Wake {
+        Box::new(Never)
+    }
     /// Wakes when the feed may have grown: by a commit of this process, or by a
     /// round that gave numbers.
     fn wake(&self) -> Wake;

@@ -1,5 +1,6 @@
 //! Following the log of events: pages by cursor, each event as CloudEvents 1.0.
 
+use authority::Clock as _;
 use identity::EventKind;
 use serde_json::{Value, json};
 use store::{Cursor, EventQuery, StoredEvent, Wake};
@@ -59,6 +60,10 @@ pub struct EventsPage {
 pub struct Wakes(Wake);
 
 impl Wakes {
+    pub(crate) fn of(wake: Wake) -> Self {
+        Self(wake)
+    }
+
     /// Resolves once something was committed since the last call.
     pub async fn next(&mut self) {
         self.0.woken().await;
@@ -81,7 +86,7 @@ impl App {
             return Ok(Err(invalid("bad_limit", "limit is 1 to 1000")));
         }
         self.knows_enough()?;
-        let began = self.clock.now_ms();
+        let began = self.clock.uptime_ms();
         let after = match &query.after {
             EventsAfter::Beginning => 0,
             EventsAfter::Head => self.store.head().await?.number,
@@ -111,7 +116,7 @@ impl App {
             cursor: place(page.next),
             head: place(page.head.number),
             horizon: page.head.horizon,
-            age_ms: self.clock.now_ms().saturating_sub(began).max(self.age_of_rounds_ms()),
+            age_ms: self.clock.uptime_ms().saturating_sub(began).max(self.authority.age_ms()),
         }))
     }
 

@@ -53,14 +53,20 @@ impl Store {
             "A PostgreSQL database, for several nodes; without it, one file in the data folder. Every node needs\n\
              the same master.key in its data folder. A folder in place of the host is that of a local socket.",
         );
-        let password = section.secret("password_file", "postgres-password", "A file with its password, mode 600.");
+        let password = section.secret("password_file", "postgres-password", "A file with its password, mode 600. Let PostgreSQL ask for it by scram-sha-256.");
         let encryption = section.setting(
             "encryption",
             Encryption::Tls,
-            "Towards a database on another machine: \"tls\", or \"none\" in a network where nobody else listens.",
+            "Towards a database on another machine: \"tls\" (its certificate must name the host of the URL and lead to\n\
+             ca_file; there is no way back to plain text), or \"none\" in a network where nobody else listens.",
         );
         let ca = section.path("ca_file", "postgres-ca.pem", "The authority (PEM) of that database's certificate.");
-        let connections = section.number("connections", 16, 2..=1_000, "Most connections of this node to it.");
+        let connections = section.number(
+            "connections",
+            16,
+            2..=1_000,
+            "Most connections of this node to it, besides two by which it follows the others.",
+        );
         let patience = section.number(
             "patience_seconds",
             5,

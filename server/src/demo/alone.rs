@@ -4,7 +4,7 @@
 use ::device::client::ClientError;
 use ::device::{Address, ClientAuth, Fetch, Hello, Home, Kept, Method, Outcome, Renewal, Renewed, Request};
 use ::device::{Rung, Secret, TokenType, Tokens, Way};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::backend;
 use super::factory::MODEL;
@@ -32,6 +32,29 @@ pub(super) fn next_day(
     let sent = on.client.run(&mut Fetch::new(request, asset_token.clone(), TokenType::Dpop), &mut |_| {});
     sure(word_of(&sent) == Some("invalid_token"), "the backend took a token that had run out")?;
 
+    let (renewed, facts) = by_key(stage, on, paired, asset_token)?;
+
+    // What else is a day old.
+    pairing::press_on(stage, on, paired)?;
+    registry.sign_in_again()?;
+    let line = "A day later its token had run out; it renewed it by its key alone".to_owned();
+    Ok(Told { line, facts, yields: renewed })
+}
+
+/// Where no clock is moved: it renews before the token has run out, and the new one goes on.
+pub(super) fn in_time(
+    stage: &Stage,
+    on: &mut SwitchedOn,
+    paired: &Paired,
+    asset_token: &Secret,
+) -> Lived<Told<Secret>> {
+    let (renewed, facts) = by_key(stage, on, paired, asset_token)?;
+    Ok(Told { line: "It renewed its token in time, by its key alone".to_owned(), facts, yields: renewed })
+}
+
+/// By its key, and nothing but the life of the token is another.
+fn by_key(stage: &Stage, on: &mut SwitchedOn, paired: &Paired, asset_token: &Secret) -> Lived<(Secret, Value)> {
+    let old = decoded(asset_token.expose());
     let Renewed { outcome, falls } = renew(stage, on, paired, asset_token)?;
     let Outcome::Asset { kept, by: Rung::Key } = outcome else {
         return Err(Trouble::new(format!("the token was not renewed by its key: {outcome:?} {falls:?}")));
@@ -43,12 +66,7 @@ pub(super) fn next_day(
     sure(token.pointer("/payload/cnf") == old.pointer("/payload/cnf"), "it is bound to another key")?;
     sure(token.pointer("/payload/scope") == old.pointer("/payload/scope"), "it reaches further")?;
     let sender = service::send_data(stage, on, &renewed)?.facts;
-
-    // What else is a day old.
-    pairing::press_on(stage, on, paired)?;
-    registry.sign_in_again()?;
-    let line = "A day later its token had run out; it renewed it by its key alone".to_owned();
-    Ok(Told { line, facts: json!({ "asset_token": token, "by": "key", "backend": sender }), yields: renewed })
+    Ok((renewed, json!({ "asset_token": token, "by": "key", "backend": sender })))
 }
 
 /// Renews at once, by whatever way there is.

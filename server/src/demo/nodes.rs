@@ -10,7 +10,6 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::data::DataFolder;
 use crate::listen::Drain;
-use crate::port::{self, SystemEntropy};
 
 /// Somewhere on loopback.
 pub(super) async fn door() -> io::Result<(TcpListener, u16)> {
@@ -30,8 +29,25 @@ pub(super) fn share(one: &DataFolder, two: &DataFolder) -> io::Result<()> {
     Ok(())
 }
 
+/// Which of two, again and again (xorshift): by the same seed the same.
+pub(super) struct Chance(u64);
+
+impl Chance {
+    pub(super) fn of(seed: u64) -> Self {
+        // From zero it would never move.
+        Self(seed.max(1))
+    }
+
+    fn coin(&mut self) -> bool {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.count_ones() & 1 == 0
+    }
+}
+
 /// Hands each connection to one of the two.
-pub(super) fn choose(listener: TcpListener, nodes: [SocketAddr; 2], drain: &Drain) {
+pub(super) fn choose(listener: TcpListener, nodes: [SocketAddr; 2], mut chance: Chance, drain: &Drain) {
     let (tasks, stop) = (drain.clone(), drain.clone());
     drain.spawn(async move {
         loop {
@@ -40,9 +56,8 @@ pub(super) fn choose(listener: TcpListener, nodes: [SocketAddr; 2], drain: &Drai
                 () = stop.stopping() => return,
             };
             let Ok((mut outside, _)) = accepted else { continue };
-            let [chance] = port::random::<1>(&SystemEntropy);
             let [one, two] = nodes;
-            let node = if chance & 1 == 0 { one } else { two };
+            let node = if chance.coin() { one } else { two };
             let stop = stop.clone();
             tasks.spawn(async move {
                 let Ok(mut inside) = TcpStream::connect(node).await else { return };

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
 use super::backend;
+use super::browser::Place;
 use super::factory::MODEL;
 use super::home::SwitchedOn;
 use super::http::{Answer, Http};
@@ -82,22 +83,7 @@ pub(super) fn sign_in(stage: &Stage, registry: &Registry, owner: &Owner) -> Live
     let own = FileKey::open_or_create(&key_file(stage), Alg::ES256)?;
     let mut sdk = Sdk::new(&Tls { roots: stage.ca.clone(), identity: None }, Box::new(own))?;
     let endpoints = sdk.run(&mut Discovery::new(&stage.issuer)?, &mut |_| {})?;
-    let [state, nonce, verifier] = [(); 3].map(|()| jose::base64url::encode(port::random::<32>(&SystemEntropy)));
-    let challenge = jose::base64url::encode(digest::sha256(verifier.as_bytes()));
-    let query = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs([("response_type", "code"), ("client_id", CLIENT), ("redirect_uri", REDIRECT), ("scope", SCOPE)])
-        .extend_pairs([("state", &state), ("nonce", &nonce), ("code_challenge", &challenge)])
-        .append_pair("code_challenge_method", "S256")
-        .finish();
-    let asked = owner.browser.open(&format!("/authorize?{query}"))?.page()?;
-    let form = asked.form(path::CONSENT)?;
-    let back = Url::parse(&owner.browser.submit(form, &[("decision", "allow")])?.elsewhere()?)?;
-    let answered =
-        |name: &str| back.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned());
-    sure(back.as_str().starts_with(REDIRECT), "the code went elsewhere")?;
-    sure(answered("state").as_ref() == Some(&state), "the answer brought another state")?;
-    sure(answered("iss").as_ref() == Some(&stage.issuer), "the answer does not name its issuer")?;
-    let code = answered("code").present("the code")?;
+    let Grant { code, verifier, nonce } = grant(stage, owner, CLIENT, SCOPE)?;
     let http = stage.http()?;
     let form = [
         ("grant_type", "authorization_code"),
@@ -120,6 +106,43 @@ pub(super) fn sign_in(stage: &Stage, registry: &Registry, owner: &Owner) -> Live
     });
     let line = "Adam signed in to the app and allowed it to register devices".to_owned();
     Ok(Told { line, facts, yields: App { sdk, endpoints, access_token, user } })
+}
+
+/// A code, and what was drawn for it.
+struct Grant {
+    code: String,
+    verifier: String,
+    nonce: String,
+}
+
+/// Lets a person allow a client: the code and its verifier.
+pub(super) fn allow(stage: &Stage, owner: &Owner, client: &str, scope: &str) -> Lived<(String, String)> {
+    grant(stage, owner, client, scope).map(|granted| (granted.code, granted.verifier))
+}
+
+/// By the browser of the person; who consented before is not asked again.
+fn grant(stage: &Stage, owner: &Owner, client: &str, scope: &str) -> Lived<Grant> {
+    let [state, nonce, verifier] = [(); 3].map(|()| jose::base64url::encode(port::random::<32>(&SystemEntropy)));
+    let challenge = jose::base64url::encode(digest::sha256(verifier.as_bytes()));
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("response_type", "code"), ("client_id", client), ("redirect_uri", REDIRECT), ("scope", scope)])
+        .extend_pairs([("state", &state), ("nonce", &nonce), ("code_challenge", &challenge)])
+        .append_pair("code_challenge_method", "S256")
+        .finish();
+    let back = match owner.browser.open(&format!("/authorize?{query}"))? {
+        Place::Elsewhere(address) => address,
+        Place::Page(asked) => {
+            let form = asked.form(path::CONSENT)?;
+            owner.browser.submit(form, &[("decision", "allow")])?.elsewhere()?
+        }
+    };
+    let back = Url::parse(&back)?;
+    let answered =
+        |name: &str| back.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned());
+    sure(back.as_str().starts_with(REDIRECT), "the code went elsewhere")?;
+    sure(answered("state").as_ref() == Some(&state), "the answer brought another state")?;
+    sure(answered("iss").as_ref() == Some(&stage.issuer), "the answer does not name its issuer")?;
+    Ok(Grant { code: answered("code").present("the code")?, verifier, nonce })
 }
 
 /// Posts a form with a proof of the key, once more with the nonce if the server wants one.

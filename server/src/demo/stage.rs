@@ -22,15 +22,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::backend::Backend;
 use super::http::Http;
-use super::nodes;
+use super::nodes::{self, Chance};
 use super::trouble::{Lived, Trouble};
 use crate::command::{Admin, AdminError, Exit, Failure};
 use crate::config::{self, BaseUrl, Belief, Config, Log, MailWay};
 use crate::data::DataFolder;
 use crate::listen::{self, Door, Drain, Socket};
-use crate::port::WallClock;
+use crate::port::{self, SystemEntropy, WallClock};
 use crate::serve::{Bound, Doors, Running};
-use crate::tls::{self, Asks};
+use crate::tls::{self, Asks, ServerIdentity};
 use crate::wiring;
 
 /// RFC 9110 §5.6.7.
@@ -53,6 +53,8 @@ pub(super) struct Stage {
     pub(super) mail: PathBuf,
     /// The server's clock, which may be moved.
     pub(super) clock: Arc<WallClock>,
+    /// When it began.
+    begins: Begins,
     /// Whether two nodes serve, one of them by chance.
     several: bool,
     local: Admin,
@@ -122,8 +124,9 @@ pub(super) async fn set(log: Log, begins: Begins, store: config::Store) -> Resul
         nodes::share(&data, &second).map_err(failed)?;
         let other = open(&config, bound, &second, &moved).await?;
         let (one, two) = (running.addresses(), other.addresses());
-        nodes::choose(people, [one.people, two.people], &door);
-        nodes::choose(devices, [one.devices, two.devices], &door);
+        let chance = || Chance::of(u64::from_be_bytes(port::random(&SystemEntropy)));
+        nodes::choose(people, [one.people, two.people], chance(), &door);
+        nodes::choose(devices, [one.devices, two.devices], chance(), &door);
         others.push(other);
     }
 
@@ -131,7 +134,7 @@ pub(super) async fn set(log: Log, begins: Begins, store: config::Store) -> Resul
     let ca_file = ca_file.ok_or_else(|| Failure::new(Exit::Failed, "the server made no authority"))?;
     let ca = fs::read(&ca_file).map_err(failed)?;
     let (issuer, devices) = (config.issuer.url.to_string(), config.issuer.devices_url.to_string());
-    let (backend, backend_url) = open_backend(&config, &running, &issuer, &ca, &clock).await?;
+    let (backend, backend_url) = open_backend(&config, running.identity(), &issuer, &ca, &clock).await?;
     // The folder is held by this very process, so this goes by the socket, as other commands do.
     let local = Admin::connect(&data, async |_| Err::<Router, _>(Failure::new(Exit::Failed, "nobody serves"))).await?;
     let stage = Stage {
@@ -143,12 +146,57 @@ pub(super) async fn set(log: Log, begins: Begins, store: config::Store) -> Resul
         data: data.path().to_owned(),
         mail: folder.path().join("mail"),
         clock: moved,
+        begins,
         several,
         local,
         handle: Handle::current(),
         folder: folder.path().to_owned(),
     };
     Ok((stage, Standing { running, others, door, backend, _folder: folder }))
+}
+
+/// A stage beside servers that run elsewhere, by the folder of one of them: the clock is that of
+/// the machine, and stays.
+///
+/// # Errors
+/// [`Failure`] where the folder has no authority, or its server does not answer.
+pub(super) async fn beside(
+    issuer: &str,
+    devices: &str,
+    data: &DataFolder,
+    mail: &Path,
+    folder: &Path,
+) -> Result<(Stage, Drain), Failure> {
+    let failed = |error: std::io::Error| Failure::new(Exit::Store, error);
+    let mut config = Config::parse("", folder).map_err(|mistakes| Failure::configuration(&mistakes))?;
+    let wrong = || Failure::new(Exit::Configuration, "no address of a server");
+    config.issuer.url = BaseUrl::parse(issuer).ok_or_else(wrong)?;
+    config.issuer.devices_url = BaseUrl::parse(devices).ok_or_else(wrong)?;
+    let machine = Arc::new(WallClock::new());
+    let clock: Arc<dyn Clock> = Arc::clone(&machine) as _;
+    let identity = ServerIdentity::load(&config, data, clock.as_ref(), &SystemEntropy);
+    let identity = identity.map_err(|error| Failure::new(Exit::Store, error))?;
+    let ca_file = identity.authority_file().map(Path::to_owned);
+    let ca_file = ca_file.ok_or_else(|| Failure::new(Exit::Failed, "the server made no authority"))?;
+    let ca = fs::read(&ca_file).map_err(failed)?;
+    let (backend, backend_url) = open_backend(&config, &identity, issuer, &ca, &clock).await?;
+    let local = Admin::connect(data, async |_| Err::<Router, _>(Failure::new(Exit::Failed, "nobody serves"))).await?;
+    let stage = Stage {
+        issuer: issuer.to_owned(),
+        devices: devices.to_owned(),
+        backend: backend_url,
+        ca,
+        ca_file,
+        data: data.path().to_owned(),
+        mail: mail.to_owned(),
+        clock: machine,
+        begins: Begins::Now,
+        several: true,
+        local,
+        handle: Handle::current(),
+        folder: folder.to_owned(),
+    };
+    Ok((stage, backend))
 }
 
 async fn bind(config: &Config, folder: &Path) -> Result<(Bound, DataFolder), Failure> {
@@ -185,7 +233,7 @@ fn dated(router: Router, clock: &Arc<WallClock>) -> Router {
 
 async fn open_backend(
     config: &Config,
-    running: &Running,
+    identity: &Arc<ServerIdentity>,
     issuer: &str,
     ca: &[u8],
     clock: &Arc<dyn Clock>,
@@ -197,7 +245,7 @@ async fn open_backend(
     let url = BaseUrl::local(port).to_string();
     let backend =
         Backend::new(issuer, &url, Http::trusting(ca).map_err(|trouble| failed(&trouble.0))?, Arc::clone(clock));
-    let tls = tls::server_config(running.identity(), Asks::Nothing).map_err(|error| failed(&error))?;
+    let tls = tls::server_config(identity, Asks::Nothing).map_err(|error| failed(&error))?;
     let drain = Drain::new();
     let door = Door {
         name: "backend",
@@ -213,6 +261,11 @@ async fn open_backend(
 }
 
 impl Stage {
+    /// When it began.
+    pub(super) fn begins(&self) -> Begins {
+        self.begins
+    }
+
     /// Brings the clock of a stage that began yesterday to the present.
     pub(super) fn catch_up(&self) {
         self.clock.shift(EARLIER);

@@ -7,14 +7,14 @@ use super::factory::Factory;
 use super::owner::Owner;
 use super::registry::Registry;
 use super::service::Service;
-use super::stage::Stage;
+use super::stage::{Begins, Stage};
 use super::tale::{Tale, Told};
 use super::trouble::{Lived, Present};
 use super::{alone, ending, factory, home, owner, pairing, registry, service, shop};
 use crate::command::Failure;
 
-/// Lives the story; what a stage that stays has to offer comes back.
-pub(super) fn live(stage: &Stage, tale: &Tale) -> Result<Value, Failure> {
+/// Lives the story; what a stage that stays has to offer comes back, and who lived it.
+pub(super) fn live(stage: &Stage, tale: &Tale) -> Result<(Value, Owner), Failure> {
     let factory = tale.step("factory", || factory::make(stage.folder(), stage.now()))?;
     let mut registry = tale.step("registry", || registry::open(stage))?;
     tale.step("product", || registry::describe(&registry, &factory.root, &stage.backend))?;
@@ -28,7 +28,10 @@ pub(super) fn live(stage: &Stage, tale: &Tale) -> Result<Value, Failure> {
     let mut app = tale.step("app", || shop::sign_in(stage, &registry, &adam))?;
     let asset = tale.step("asset_token", || shop::register(stage, &mut app, &mut on, &paired.asset))?;
     tale.step("backend", || service::send_data(stage, &mut on, &asset))?;
-    let asset = tale.step("renewal", || alone::next_day(stage, &mut on, &mut paired, &mut registry, &asset))?;
+    let asset = tale.step("renewal", || match stage.begins() {
+        Begins::Yesterday => alone::next_day(stage, &mut on, &mut paired, &mut registry, &asset),
+        Begins::Now => alone::in_time(stage, &mut on, &paired, &asset),
+    })?;
     let access = tale.step("jwt_bearer", || service::trade(stage, &mut on, &paired, &asset))?;
     let service = tale.step("introspection", || service::introspect(stage, &registry, &asset))?;
     tale.step("stolen", || service::steal(stage, &mut on, &paired, &asset))?;
@@ -38,7 +41,8 @@ pub(super) fn live(stage: &Stage, tale: &Tale) -> Result<Value, Failure> {
     tale.step("refused", || ending::aftermath(stage, &mut on, &paired, &service, &ended))?;
     tale.step("events", || ending::log(&registry, &on, &paired))?;
 
-    tale.step("offers", || offers(stage, &registry, &service, &adam, &factory, &dids))
+    let offers = tale.step("offers", || offers(stage, &registry, &service, &adam, &factory, &dids))?;
+    Ok((offers, adam))
 }
 
 /// What whoever comes after the story can begin with: a person, clients, speakers nobody owns.

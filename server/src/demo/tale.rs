@@ -12,7 +12,7 @@ use crate::command::{Exit, Failure, Ui};
 
 /// Tells step after step.
 pub(super) struct Tale {
-    ui: Ui,
+    ui: Option<Ui>,
 }
 
 /// What a step has to tell, and what the next ones go on with.
@@ -30,7 +30,12 @@ impl Tale {
         if !ui.is_json() {
             ui.result(&Value::Null, "Keyfob demo: the life of a smart speaker");
         }
-        Self { ui }
+        Self { ui: Some(ui) }
+    }
+
+    /// Tells nobody.
+    pub(super) fn silent() -> Self {
+        Self { ui: None }
     }
 
     /// Lives one step and tells it.
@@ -40,12 +45,12 @@ impl Tale {
         let took = began.elapsed();
         match lived {
             Ok(told) => {
-                self.ui.done(&told.line, Some(took));
+                self.ui.iter().for_each(|ui| ui.done(&told.line, Some(took)));
                 self.tell(name, true, took, told.facts);
                 Ok(told.yields)
             }
             Err(trouble) => {
-                self.ui.failed(&format!("{name}: {}", trouble.0), Some(took));
+                self.ui.iter().for_each(|ui| ui.failed(&format!("{name}: {}", trouble.0), Some(took)));
                 self.tell(name, false, took, json!({ "cause": trouble.0 }));
                 Err(Failure::new(Exit::Failed, format!("the step {name} failed: {}", trouble.0)))
             }
@@ -53,13 +58,13 @@ impl Tale {
     }
 
     fn tell(&self, name: &str, ok: bool, took: Duration, facts: Value) {
-        if self.ui.is_json() {
+        if let Some(ui) = self.ui.filter(Ui::is_json) {
             let mut object = Map::new();
             object.insert("step".to_owned(), name.into());
             object.insert("ok".to_owned(), ok.into());
             object.insert("ms".to_owned(), json!(took.as_millis()));
             object.extend(facts.as_object().cloned().unwrap_or_default());
-            self.ui.result(&Value::Object(object), "");
+            ui.result(&Value::Object(object), "");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use metrics::{
     Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
@@ -13,6 +14,9 @@ const SECONDS: &str = "keyfob_http_request_seconds";
 const CONNECTIONS: &str = "keyfob_connections_open";
 const REFUSED: &str = "keyfob_connections_refused_total";
 const CUT: &str = "keyfob_connections_cut_total";
+
+const VIEW_AGE: &str = "keyfob_nodes_view_age_seconds";
+const ROUND: &str = "keyfob_nodes_round_seconds";
 
 /// Bounds of the histograms, in seconds: from a look-up in memory to the deadline.
 const BOUNDS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -49,6 +53,12 @@ fn install() -> Result<Metrics, String> {
     describe_counter!(REFUSED, "Connections closed before HTTP began, by listener and cause.");
     describe_counter!("keyfob_store_commits_total", "Commits made durable by the embedded store.");
     describe_counter!("keyfob_store_groups_total", "Groups of commits that shared one fsync.");
+    describe_gauge!(
+        VIEW_AGE,
+        Unit::Seconds,
+        "Age of what this node knows of what other nodes committed; past 5 s it introspects nothing."
+    );
+    describe_histogram!(ROUND, Unit::Seconds, "Time of one reading of what other nodes committed.");
     describe_counter!(CUT, "Connections cut off while they were used against us, by listener and cause.");
     Ok(Metrics(handle))
 }
@@ -76,6 +86,16 @@ pub(crate) fn connection_refused(listener: &'static str, cause: &'static str) {
 /// Counts a connection that was cut off in the middle of HTTP.
 pub(crate) fn connection_cut(listener: &'static str, cause: &'static str) {
     counter!(CUT, "listener" => listener, "cause" => cause).increment(1);
+}
+
+/// Tells the age of what one of several nodes knows of the others, milliseconds.
+pub(crate) fn view_age(age_ms: u64) {
+    gauge!(VIEW_AGE).set(age_ms as f64 / 1_000.0);
+}
+
+/// Tells how long a round took.
+pub(crate) fn round_took(took: Duration) {
+    histogram!(ROUND).record(took.as_secs_f64());
 }
 
 /// The answers of one listener. Numbers are looked up by their names once and then kept.

@@ -40,3 +40,5 @@ mod smuggling;
 mod stage;
 #[cfg(test)]
 mod telling;
+#[cfg(test)]
+mod visit;

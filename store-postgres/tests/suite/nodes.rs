@@ -60,11 +60,11 @@ async fn what_one_node_commits_another_is_told_by_its_own_round() {
     assert_eq!(raised[0].number, None, "the commit does not know it");
     let (head, raises) = there.load_raises().await.unwrap();
     assert_eq!((head.number, raises.len(), raises[0].number), (0, 1, None), "a start sees those without a number");
-    assert_eq!(there.round().await.unwrap().head.number, 2);
+    assert_eq!(there.round(0).await.unwrap().head.number, 2);
     wake.woken().await;
     assert_eq!(subjects(&*there, 0).await, ["1", "2"]);
     assert_eq!(there.load_raises().await.unwrap().1[0].number, Some(2));
-    assert_eq!(here.round().await.unwrap().head.number, 2, "each is numbered once");
+    assert_eq!(here.round(0).await.unwrap().head.number, 2, "each is numbered once");
     assert_eq!(kept::<Account>(&*there, "acc_1").await.epochs.end_epoch, BEGAN.unsigned_abs());
 }
 
@@ -80,11 +80,11 @@ async fn a_late_commit_is_not_skipped_by_a_cursor() {
                  VALUES ('evt_late', 'security.anomaly', 'late', 0, false, '{}')";
     late.batch_execute(begin).await.unwrap();
     store.commit(announcing("early")).await.unwrap();
-    let read = store.round().await.unwrap().head.number;
+    let read = store.round(0).await.unwrap().head.number;
     assert_eq!(subjects(&*store, 0).await, ["early"]);
     late.batch_execute("COMMIT").await.unwrap();
     store.commit(announcing("next")).await.unwrap();
-    store.round().await.unwrap();
+    store.round(0).await.unwrap();
     assert_eq!(subjects(&*store, read).await, ["late", "next"]);
     drop(late);
     connection.await.unwrap().unwrap();
@@ -117,7 +117,7 @@ async fn a_commit_that_only_collides_is_tried_again_and_succeeds() {
     committing.await.unwrap().unwrap();
     assert!(store.retried() > 0, "it did not collide: the case proves nothing");
     assert_eq!(kept::<Account>(&*store, "acc_1").await.name, "renamed");
-    store.round().await.unwrap();
+    store.round(0).await.unwrap();
     assert_eq!(subjects(&*store, 0).await, ["made", "renamed"], "told once");
     drop(other);
     connection.await.unwrap().unwrap();
@@ -153,5 +153,5 @@ async fn what_the_database_cannot_keep_is_misuse_and_leaves_nothing() {
     let odd = Account { name: "a\0b".to_owned(), ..account("1") };
     let refused = store.commit(Commit { changes: vec![new(odd)], ..announcing("odd") }).await;
     assert!(matches!(refused, Err(store::CommitError::Store(StoreError::Misuse(_)))), "{refused:?}");
-    assert_eq!(store.round().await.unwrap().head.number, 0);
+    assert_eq!(store.round(0).await.unwrap().head.number, 0);
 }

@@ -34,7 +34,7 @@ async fn assert_refused_in_time(store: &PostgresStore) {
         assert!(matches!(commit, Err(CommitError::Store(StoreError::Unavailable(_)))), "{commit:?}");
         let head = store.head().await;
         assert!(matches!(head, Err(StoreError::Unavailable(_))), "{head:?}");
-        let round = store.round().await;
+        let round = store.round(0).await;
         assert!(matches!(round, Err(StoreError::Unavailable(_))), "{round:?}");
     };
     tokio::time::timeout(IN_TIME, asks).await.expect("it hangs");
@@ -59,7 +59,7 @@ async fn a_lost_database_refuses_in_time_and_recovers_with_all_that_was_acknowle
     assert_refused_in_time(&store).await;
     cluster.start_again();
     recovered(&store).await;
-    store.round().await.unwrap();
+    store.round(0).await.unwrap();
     let all = EventQuery { after: 0, kinds: Vec::new(), raises_only: false, subject: None, limit: 100 };
     let told = store.load_events(all).await.unwrap().events;
     assert_eq!(told.first().unwrap().subject, "kept");
@@ -119,7 +119,7 @@ async fn a_restart_under_load_loses_nothing_that_was_acknowledged() {
     let kept: Vec<String> = futures_util::future::join_all((0..4).map(writer)).await.concat();
     let _cluster = trouble.await.unwrap();
     recovered(&store).await;
-    store.round().await.unwrap();
+    store.round(0).await.unwrap();
     let all = EventQuery { after: 0, kinds: Vec::new(), raises_only: false, subject: None, limit: 1_000 };
     let told: Vec<String> = store.load_events(all).await.unwrap().events.into_iter().map(|it| it.subject).collect();
     for subject in &kept {

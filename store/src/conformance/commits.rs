@@ -137,7 +137,7 @@ pub async fn a_guard_on_what_was_only_read_holds_or_stops_everything(store: Arc<
     };
     store.commit(guarded(fact.guard(), "1")).await.unwrap();
     store.commit(guarded(Guard::absent::<Account>("acc_2"), "2")).await.unwrap();
-    let number = store.round().await.unwrap().head.number;
+    let number = store.round(0).await.unwrap().head.number;
     let present = store.commit(guarded(Guard::absent::<Account>("acc_1"), "3")).await;
     assert_eq!(conflict(present), version_conflict::<Account>("acc_1"));
     keep(&*store, [touch(&fact)]).await;

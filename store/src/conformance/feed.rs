@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use identity::{AnchorEpoch, AnchorKind, Event, EventKind, Raise};
 
 use super::sample::*;
-use crate::{Change, Commit, Cursor, EventPage, EventQuery, Store, StoredEvent};
+use crate::{Change, Commit, Cursor, EventPage, EventQuery, Round, Store, StoredEvent};
 
 fn after(number: u64, limit: u32) -> EventQuery {
     EventQuery { after: number, kinds: Vec::new(), raises_only: false, subject: None, limit }
@@ -18,7 +18,7 @@ async fn all(store: &dyn Store) -> Vec<StoredEvent> {
 
 async fn announce(store: &dyn Store, events: Vec<Event>) {
     store.commit(Commit { events, now: BEGAN, ..Commit::default() }).await.unwrap();
-    store.round().await.unwrap();
+    store.round(0).await.unwrap();
 }
 
 pub async fn events_come_in_order_each_once_with_numbers_without_gaps(store: Arc<dyn Store>) {
@@ -39,7 +39,7 @@ pub async fn a_commit_answers_the_cursor_of_its_last_event(store: Arc<dyn Store>
     let commit = Commit { events: vec![event("a"), event("b")], now: BEGAN, ..Commit::default() };
     let committed = store.commit(commit).await.unwrap();
     let last = Cursor { generation: head.generation, number: 2 };
-    assert_eq!(store.round().await.unwrap().head.cursor(), last);
+    assert_eq!(store.round(0).await.unwrap().head.cursor(), last);
     // Where numbers are given after the commit, it cannot know its own.
     assert!(committed.cursor.is_none_or(|cursor| cursor == last && !store.is_shared()));
     let silent = Commit { changes: vec![new(product("1"))], now: BEGAN, ..Commit::default() };
@@ -164,7 +164,7 @@ pub async fn events_of_one_record_come_in_the_order_of_its_epochs(store: Arc<dyn
         }
     };
     join_all((0..8).map(raise)).await;
-    store.round().await.unwrap();
+    store.round(0).await.unwrap();
     let only = EventQuery { raises_only: true, ..after(0, 100) };
     let told = store.load_events(only).await.unwrap().events;
     let epochs = told.iter().map(|event| {
@@ -183,4 +183,36 @@ pub async fn a_commit_wakes_those_who_wait_and_no_sooner(store: Arc<dyn Store>) 
     assert!(futures_util::FutureExt::now_or_never(&mut woken).is_none(), "nothing was committed since");
     keep(&*store, [] as [Change; 0]).await;
     woken.await;
+}
+
+pub async fn a_round_tells_what_was_raised_behind_a_place(store: Arc<dyn Store>) {
+    let began = store.round(0).await.unwrap();
+    assert!(began.raises.is_empty() && !began.rotated && began.next == began.head.number);
+    keep(&*store, [new(account("1")), new(account("2"))]).await;
+    let cut = |id: &str| vec![Raise::cut(AnchorKind::Account, id).into()];
+    for (subject, changes) in [("acc_1", cut("acc_1")), ("plain", Vec::new()), ("acc_2", cut("acc_2"))] {
+        let commit = Commit { changes, events: vec![event(subject)], now: BEGAN, ..Commit::default() };
+        store.commit(commit).await.unwrap();
+    }
+    let round = store.round(began.next).await.unwrap();
+    let told = |round: &Round| round.raises.iter().map(|event| event.subject.clone()).collect::<Vec<_>>();
+    assert_eq!(told(&round), ["acc_1", "acc_2"]);
+    assert_eq!((round.next, round.rotated), (round.head.number, false));
+    assert_eq!(store.load_events(after(0, 1_000)).await.unwrap().head, round.head, "all has its number");
+    let place = round.raises[0].number;
+    assert_eq!(told(&store.round(place).await.unwrap()), ["acc_2"], "behind the first");
+    let events = vec![Event::new(EventKind::KeyRotated, "key")];
+    store.commit(Commit { events, now: BEGAN, ..Commit::default() }).await.unwrap();
+    let rotated = store.round(round.next).await.unwrap();
+    assert!(rotated.rotated && rotated.raises.is_empty());
+    assert!(!store.round(rotated.next).await.unwrap().rotated, "told once");
+}
+
+pub async fn a_commit_makes_a_round_due_where_rounds_give_numbers(store: Arc<dyn Store>) {
+    let mut due = store.round_due();
+    store.commit(Commit { events: vec![event("a")], now: BEGAN, ..Commit::default() }).await.unwrap();
+    match store.is_shared() {
+        true => due.woken().await,
+        false => assert!(futures_util::FutureExt::now_or_never(due.woken()).is_none(), "it has its number"),
+    }
 }

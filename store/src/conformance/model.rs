@@ -171,7 +171,7 @@ fn any_step(chance: &mut Chance, model: &Model) -> Step {
 }
 
 async fn assert_same(store: &dyn Store, model: &Model) {
-    store.round().await.unwrap();
+    store.round(0).await.unwrap();
     for kind in [Device::KIND, Account::KIND] {
         let page = store.list(ListQuery { kind, filter: None, after: None, limit: 100 }).await.unwrap();
         let found: Vec<(String, u64, Epochs)> =

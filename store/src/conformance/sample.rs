@@ -213,7 +213,7 @@ pub async fn commit(
 
 /// The same once its events have their numbers, where those come after the commit.
 pub async fn numbered(store: &dyn Store, mut committed: Committed) -> Committed {
-    store.round().await.unwrap();
+    store.round(0).await.unwrap();
     if committed.raised.iter().any(|raised| raised.number.is_none()) {
         let kept = store.load_raises().await.unwrap().1;
         for raised in &mut committed.raised {
