@@ -6,4 +6,4 @@
 
 mod postgres;
 
-pub use postgres::{Cluster, Database};
+pub use postgres::{Cluster, Database, Identity, Setup};

@@ -23,13 +23,39 @@ const USER: &str = "keyfob";
 const LOOKS: u32 = 600;
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What a cluster is to be like, beside the usual.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// TCP with TLS by this certificate alone, and passwords by SCRAM-SHA-256 alone.
+    pub secured: Option<Identity>,
+    /// What it holds has only so much room, in megabytes: a file system of its own.
+    pub room: Option<u32>,
+}
+
+/// A certificate with its key, PEM.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+}
+
 /// A running server.
 pub struct Cluster {
+    setup: Setup,
+    room: Option<Room>,
     folder: PathBuf,
     programs: PathBuf,
     port: u16,
     databases: AtomicU32,
     running: Mutex<Option<Running>>,
+}
+
+/// A file system of memory, in a mount namespace of its own that lasts as long as its keeper,
+/// which ends with its input.
+struct Room {
+    keeper: Child,
 }
 
 struct Running {
@@ -60,6 +86,11 @@ impl Cluster {
 
     /// A cluster of its own, for a test that stops it; gone when dropped.
     pub fn start() -> Self {
+        Self::start_as(Setup::default())
+    }
+
+    /// One that is not like the others.
+    pub fn start_as(setup: Setup) -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("keyfob-rig-").tempdir().unwrap().keep();
         // The server's user must pass through, nobody else may look in.
@@ -69,9 +100,11 @@ impl Cluster {
             let owned = Command::new("chown").arg("-R").arg("postgres:postgres").arg(&folder).status().unwrap();
             assert!(owned.success(), "the folder cannot be given to the user postgres");
         }
-        let cluster =
-            Self { port: free_port(), folder, programs, databases: AtomicU32::new(0), running: Mutex::default() };
+        let (databases, running) = (AtomicU32::new(0), Mutex::default());
+        let mut cluster = Self { setup, room: None, port: free_port(), folder, programs, databases, running };
         cluster.make();
+        cluster.secure();
+        cluster.room = cluster.setup.room.map(|megabytes| Room::open(&cluster.data(), megabytes));
         cluster.run();
         cluster
     }
@@ -92,6 +125,45 @@ impl Cluster {
         let output = psql.output().unwrap();
         assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Everything a database holds, as text.
+    pub fn dump(&self, database: &str) -> String {
+        let mut dump = Command::new(self.programs.join("pg_dump"));
+        dump.args(["-U", USER, "-h"]).arg(&self.folder).arg("-p").arg(self.port.to_string()).arg(database);
+        let output = dump.output().unwrap();
+        assert!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Takes all the room there is.
+    pub fn fill(&self) {
+        let mut filler = fs::File::create(self.filler()).unwrap();
+        for size in [65_536, 4_096, 512, 1] {
+            while filler.write_all(&vec![0; size]).is_ok() {}
+        }
+    }
+
+    /// Gives it back.
+    pub fn make_room(&self) {
+        fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn filler(&self) -> PathBuf {
+        // Seen from here that file system stands below its keeper.
+        let inside = PathBuf::from(format!("/proc/{}/root", self.room.as_ref().expect("room of its own").keeper.id()));
+        inside.join(self.data().strip_prefix("/").unwrap()).join("filler")
+    }
+
+    /// Starts it again if it has given up, as whoever keeps services running does.
+    pub fn start_if_ended(&self) {
+        let mut running = self.lock();
+        let ended = running.as_mut().is_some_and(|running| running.server.try_wait().unwrap().is_some());
+        let running = if ended { running.take() } else { None };
+        if let Some(running) = running {
+            running.end("-INT");
+            self.run();
+        }
     }
 
     /// The port on 127.0.0.1.
@@ -134,12 +206,40 @@ impl Cluster {
         // The client of a debug build would spend a tenth of a second on a SCRAM proof.
         initdb.args(["--auth-host=password", "-U", USER]);
         initdb.arg("--pwfile").arg(self.folder.join("password")).arg("-D").arg(self.data());
+        if self.setup.room.is_some() {
+            initdb.arg("--wal-segsize=1");
+        }
         let output = initdb.output().unwrap();
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// No way by TCP but TLS and SCRAM.
+    fn secure(&self) {
+        let Some(identity) = &self.setup.secured else { return };
+        let rules = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+        for (name, text) in
+            [("pg_hba.conf", rules), ("server.crt", &identity.certificate), ("server.key", &identity.key)]
+        {
+            let path = self.data().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            if is_root() {
+                assert!(Command::new("chown").arg("postgres:postgres").arg(&path).status().unwrap().success());
+            }
+        }
+    }
+
     fn run(&self) {
-        let mut postgres = self.command("postgres");
+        let mut postgres = match &self.room {
+            Some(room) => room.enter(&self.programs.join("postgres")),
+            None => self.command("postgres"),
+        };
+        if self.setup.secured.is_some() {
+            postgres.args(["-c", "ssl=on", "-c", "password_encryption=scram-sha-256"]);
+        }
+        if self.setup.room.is_some() {
+            postgres.args(["-c", "min_wal_size=4MB", "-c", "max_wal_size=8MB"]);
+        }
         postgres.arg("-D").arg(self.data()).arg("-p").arg(self.port.to_string());
         postgres.arg("-k").arg(&self.folder);
         // A cluster of tests survives the end of programs, not that of the machine.
@@ -217,7 +317,43 @@ impl Drop for Cluster {
             kill("-CONT", &all);
             running.end("-INT");
         }
+        if let Some(mut room) = self.room.take() {
+            let _ = room.keeper.kill();
+            let _ = room.keeper.wait();
+        }
         let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Room {
+    /// Of so many megabytes, over a folder and with what is in it.
+    fn open(folder: &Path, megabytes: u32) -> Self {
+        const SCRIPT: &str = "mkdir \"$1.room\" && mount -t tmpfs -o size=$2m,mode=700 tmpfs \"$1.room\" \
+                              && cp -a \"$1/.\" \"$1.room\" && chown --reference=\"$1\" \"$1.room\" \
+                              && mount --move \"$1.room\" \"$1\" && echo open && exec cat >/dev/null";
+        let mut unshare = Command::new("unshare");
+        if !is_root() {
+            unshare.arg("--map-root-user");
+        }
+        unshare.args(["--mount", "--propagation", "private", "sh", "-c", SCRIPT, "room"]).arg(folder);
+        unshare.arg(megabytes.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut keeper = unshare.spawn().unwrap();
+        let mut told = [0; 5];
+        std::io::Read::read_exact(keeper.stdout.as_mut().unwrap(), &mut told).expect("a file system of its own");
+        Self { keeper }
+    }
+
+    /// A program inside, as a user that is not root there.
+    fn enter(&self, program: &Path) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg("--target").arg(self.keeper.id().to_string());
+        if is_root() {
+            command.args(["--mount", "setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]);
+        } else {
+            command.args(["--user", "--preserve-credentials", "--mount", "unshare", "--map-user=1000", "--"]);
+        }
+        command.arg(program);
+        command
     }
 }
 

@@ -10,6 +10,7 @@ use server::command::{Admin, AdminError};
 use server::data::DataFolder;
 
 use crate::command::{Serving, run, text};
+use crate::nodes::{Node, configure};
 
 /// A command on a data folder; its exit code and last object.
 fn keyfob(folder: &Path, data: &str, arguments: &[&str]) -> (Option<i32>, Value) {
@@ -215,4 +216,56 @@ fn a_backup_while_nobody_serves_is_the_same_and_says_which_journals_it_does_not_
     assert_eq!(mode & 0o777, 0o600);
     let key = fs::read_to_string(folder.join("data/master.key")).unwrap();
     assert!(!fs::read_to_string(folder.join("first.backup")).unwrap().contains(key.trim()), "the key is not in it");
+}
+
+/// What the embedded store kept goes into PostgreSQL, lives on there, and back again; what ended
+/// after a backup stays ended on either side.
+#[test]
+fn a_backup_moves_from_one_kind_of_store_to_the_other_and_back() {
+    let lost = Lost::new();
+    let folder = lost.path();
+    let bond = |data: &str| state(folder, data, &format!("/bonds/{}", lost.bond));
+    let device = |data: &str| state(folder, data, &format!("/devices/{}", lost.device));
+    let restored = |backup: &str, data: &str, more: &[&str]| {
+        let key = ["--master-key", "data/master.key"];
+        done(folder, data, &[&["restore", backup], &key[..], more].concat())
+    };
+    // A database each: one is filled only while it is empty.
+    let cluster = rig::Cluster::shared();
+    let [accepted, journalled, again] = [(); 3].map(|()| cluster.database());
+
+    configure(folder, &accepted, "");
+    let told = restored("kept.backup", "there", &["--accept-lost-revocations"]);
+    assert_eq!(told["counts"]["device"], 8, "{told}");
+    let node = Node::start(folder, "there");
+    assert_eq!((bond("there").as_str(), device("there").as_str()), ("active", "registered"));
+    let told = done(folder, "there", &["backup", "of-postgres.backup"]);
+    assert_eq!(told["counts"]["device"], 8, "{told}");
+    // It ends there, after that backup.
+    assert_eq!(ask(folder, "there", Method::POST, &format!("/bonds/{}/end", lost.bond))["state"], "ended");
+    done(folder, "there", &["devices", "retire", "SPK-900001"]);
+    drop(node);
+
+    configure(folder, &journalled, "");
+    restored("kept.backup", "with-journal", &["--journal", "data/raises.journal"]);
+    let node = Node::start(folder, "with-journal");
+    assert_eq!((bond("with-journal").as_str(), device("with-journal").as_str()), ("ended", "retired"));
+    drop(node);
+    let (code, told) =
+        keyfob(folder, "full", &["restore", "kept.backup", "--suspend", "--master-key", "data/master.key"]);
+    assert_eq!(code, Some(4), "a database in which something is takes no backup: {told}");
+
+    configure(folder, &again, "");
+    restored("of-postgres.backup", "pg-again", &["--journal", "there/raises.journal"]);
+    let node = Node::start(folder, "pg-again");
+    assert_eq!((bond("pg-again").as_str(), device("pg-again").as_str()), ("ended", "retired"));
+    drop(node);
+
+    // And back into one file.
+    let config = fs::read_to_string(folder.join("keyfob.toml")).unwrap();
+    let (_, listeners) = config.split_once("[listeners.people]").unwrap();
+    fs::write(folder.join("keyfob.toml"), format!("[listeners.people]{listeners}")).unwrap();
+    let told = restored("of-postgres.backup", "again", &["--journal", "there/raises.journal"]);
+    assert!(told["raises"].as_u64().unwrap() >= 2, "{told}");
+    assert_eq!(lost.seen(), ("ended".to_owned(), "retired".to_owned()));
 }

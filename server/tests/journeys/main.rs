@@ -33,6 +33,8 @@ mod neighbours;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod smuggling;
