@@ -1,10 +1,10 @@
-// A PostgreSQL of its own for the harness, which is killed as well: Debian's programs, a folder that
+// A PostgreSQL of its own for the harness, which is killed as well, and for others who want one: Debian's programs, a folder that
 // goes with the run, a free port.
 //
 // Owns: the cluster's processes and how it is asked. Does not own: what must hold in it.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const PROGRAMS = '/usr/lib/postgresql';
@@ -32,6 +32,8 @@ export class Postgres {
     if (this.asUser.length > 0) {
       const id = (flag) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
       chownSync(this.folder, id('-u'), id('-g'));
+      // Through it, but no look into it.
+      chmodSync(folder, 0o711);
     }
     this.#run('initdb', ['--no-sync', '--encoding=UTF8', '--locale=C.UTF-8', '--auth=trust', '-U', 'keyfob', '-D', this.data]);
   }
@@ -47,7 +49,7 @@ export class Postgres {
 
   #run(program, words) {
     const [first, ...rest] = this.#words(program, words);
-    return execFileSync(first, rest, { encoding: 'utf8', cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    return execFileSync(first, rest, { encoding: 'utf8', cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 28 });
   }
 
   /// Starts it and waits until it answers, also after a recovery.
@@ -99,6 +101,11 @@ export class Postgres {
   psql(text) {
     const words = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-U', 'keyfob', '-d', 'postgres', '-h', this.folder];
     return this.#run('psql', [...words, '-p', String(this.port), '-c', text]).trim();
+  }
+
+  /// Everything it holds, as text.
+  dump() {
+    return this.#run('pg_dump', ['-U', 'keyfob', '-h', this.folder, '-p', String(this.port), 'postgres']);
   }
 
   /// As `Left.look` of the embedded store.

@@ -9,10 +9,11 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { Postgres } from '../crash/postgres.mjs';
 import { allow, basicOf, CALLBACK } from './support/app.mjs';
 import { Registry } from './support/registry.mjs';
 import { formsOf, found, Secrets } from './support/secrets.mjs';
-import { startServer } from './support/server.mjs';
+import { freePorts, startServer } from './support/server.mjs';
 import { EXCHANGE, jwtOf, Speaker, thumbprint } from './support/speaker.mjs';
 import { mailedLink, Visitor } from './support/visitor.mjs';
 import { send, witness } from './support/wire.mjs';
@@ -22,6 +23,8 @@ const GRANT = 'urn:ietf:params:oauth:grant-type:';
 const folder = mkdtempSync(join(tmpdir(), 'keyfob-secrets-'));
 const secrets = new Secrets();
 const secret = () => randomBytes(18).toString('base64url');
+/// With PostgreSQL as the store where this is asked for; else with the embedded one.
+const database = process.env.KEYFOB_STORE === 'postgres' ? new Postgres(folder, (await freePorts(1))[0]) : undefined;
 let server, registry, events, numbers;
 
 /// Every act of the life must come to its end, or it minted nothing.
@@ -32,7 +35,8 @@ const being = (status, answer) => {
 const post = (url, form, headers) => send(url, { method: 'POST', ca: server.ca, form, headers });
 
 before(async () => {
-  server = await startServer(folder, { log: 'trace' });
+  await database?.start();
+  server = await startServer(folder, { log: 'trace', more: database?.section });
   registry = new Registry(server.data);
   witness.sees = (said) => secrets.collect(said);
   secrets.add(new URL(server.setup).searchParams.get('token'), 'setup link');
@@ -53,6 +57,7 @@ before(async () => {
 
 after(async () => {
   await server.stop();
+  await database?.stop();
   rmSync(folder, { recursive: true });
 });
 
@@ -336,23 +341,24 @@ test('no refusal repeats what was shown to it', () => {
   assert.deepEqual(repeated, []);
 });
 
-test('no file of the data folder holds one, while it runs and when it is stopped', async () => {
+test('no file of the data folder and no table of a database holds one, while it runs and when it is stopped', async () => {
   secrets.add(readFileSync(join(server.data, 'master.key'), 'utf8').trim(), 'master key');
   const own = ['master.key', 'tls/server.key', 'tls/ca.key'];
-  const look = () =>
+  const files = () =>
     filesUnder(server.data)
       .filter((path) => !path.includes('/mail/') && !own.includes(relative(server.data, path)))
-      .flatMap((path) => {
-        const bytes = readFileSync(path);
-        const hits = secrets.foundIn(bytes).map((hit) => `${relative(server.data, path)}: ${hit}`);
-        return [...hits, ...privateKeysIn(bytes).map((kind) => `${relative(server.data, path)}: ${kind}`)];
-      });
-  assert.ok(filesUnder(server.data).some((path) => path.endsWith('keyfob.db-wal')), 'the newest pages are looked at too');
+      .map((path) => [relative(server.data, path), readFileSync(path)]);
+  const held = () => (database ? [['pg_dump', Buffer.from(database.dump())], ['postgres.log', readFileSync(join(folder, 'postgres.log'))]] : []);
+  const look = () =>
+    [...files(), ...held()].flatMap(([name, bytes]) =>
+      [...secrets.foundIn(bytes), ...privateKeysIn(bytes)].map((hit) => `${name}: ${hit}`),
+    );
+  assert.ok(database || files().some(([name]) => name === 'keyfob.db-wal'), 'the newest pages are looked at too');
   assert.deepEqual(look(), []);
   assert.equal(await server.stop(), 0);
   assert.deepEqual(look(), []);
-  const addresses = readFileSync(join(server.data, 'keyfob.db')).includes('adam.second@example.com');
-  assert.ok(addresses, 'the search reads what is really there');
+  const kept = database ? held()[0][1] : readFileSync(join(server.data, 'keyfob.db'));
+  assert.ok(kept.includes('adam.second@example.com'), 'the search reads what is really there');
 });
 
 /// The beginnings of private keys (RFC 5208, RFC 5915, RFC 8410), and of their JSON.

@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 /// Starts `keyfob serve` with a data folder under `folder`. `log` is how much it tells; `believes` are
-/// settings of both TLS listeners, `more` whole sections.
-export async function startServer(folder, { log: level = 'info', believes = '', more = '' } = {}) {
+/// settings of both TLS listeners, `more` whole sections; `as` another server whose issuer it shares.
+export async function startServer(folder, { log: level = 'info', believes = '', more = '', as = undefined } = {}) {
   const [people, devices, health] = await freePorts(3);
-  const [issuer, devicesUrl] = [people, devices].map((port) => `https://localhost:${port}`);
-  const address = (name, port, own = '') => `[listeners.${name}]\naddress = "127.0.0.1:${port}"\n${own}\n`;
+  const [own, ownDevices] = [people, devices].map((port) => `https://localhost:${port}`);
+  const { issuer, devicesUrl } = as ?? { issuer: own, devicesUrl: ownDevices };
+  const address = (name, port, lines = '') => `[listeners.${name}]\naddress = "127.0.0.1:${port}"\n${lines}\n`;
   const config = join(folder, 'keyfob.toml');
   writeFileSync(
     config,
@@ -28,6 +29,8 @@ export async function startServer(folder, { log: level = 'info', believes = '', 
     const ready = JSON.parse(line);
     return {
       issuer,
+      /// Where this very server is reached.
+      own,
       devicesUrl,
       config,
       data,
@@ -45,7 +48,7 @@ export async function startServer(folder, { log: level = 'info', believes = '', 
   throw new Error(`the server ended before it was ready:\n${readFileSync(log, 'utf8').slice(-2000)}`);
 }
 
-async function freePorts(count) {
+export async function freePorts(count) {
   const held = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(held.map((server) => new Promise((listening) => server.once('listening', listening))));
   const ports = held.map((server) => server.address().port);

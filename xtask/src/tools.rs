@@ -105,7 +105,7 @@ pub(crate) fn install_for_tls(shop: &Workshop) -> Result<(), Failure> {
 
 /// Installs what a benchmark of the whole server needs: its load, and the peers' packages.
 pub(crate) fn install_for_bench(shop: &Workshop) -> Result<(), Failure> {
-    system_parts(shop, &[NODE_PARTS, BENCH_PARTS])?;
+    system_parts(shop, &[NODE_PARTS, BENCH_PARTS, DATABASE_PARTS])?;
     node_packages(shop)?;
     Ok(())
 }

@@ -18,6 +18,7 @@ pub(super) struct Run {
 pub(super) const RUNS: &[Run] = &[
     Run { name: "token", measures: "tokens, introspection and asset-token exchange, beside oidc-provider", kept: true },
     Run { name: "registry", measures: "import, look-ups, growth, size, start and memory; --devices N", kept: true },
+    Run { name: "nodes", measures: "what is revoked at one of two nodes, until the other knows", kept: false },
     Run {
         name: "timing",
         measures: "unknown person, client or device against a wrong password, secret or key",
