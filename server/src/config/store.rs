@@ -53,7 +53,11 @@ impl Store {
             "A PostgreSQL database, for several nodes; without it, one file in the data folder. Every node needs\n\
              the same master.key in its data folder. A folder in place of the host is that of a local socket.",
         );
-        let password = section.secret("password_file", "postgres-password", "A file with its password, mode 600. Let PostgreSQL ask for it by scram-sha-256.");
+        let password = section.secret(
+            "password_file",
+            "postgres-password",
+            "A file with its password, mode 600. Let PostgreSQL ask for it by scram-sha-256.",
+        );
         let encryption = section.setting(
             "encryption",
             Encryption::Tls,
