@@ -15,6 +15,7 @@ use crate::pairing_brake::PairingBrake;
 use crate::password::Passwords;
 use crate::people::People;
 use crate::pulse::{Pulse, Steady};
+use crate::turn::Turns;
 
 /// What an operator sets for the tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,7 @@ pub struct App {
     pub(crate) pulse: Pulse,
     pub(crate) foreign: ForeignIssuers,
     pub(crate) node: Node,
+    pub(crate) turns: Turns,
 }
 
 /// What the world gives an application.

@@ -5,9 +5,12 @@ use store::{Commit, CommitError, Conflict, Expected};
 
 use crate::app::App;
 use crate::fault::Fault;
+use crate::turn::Turn;
 
-/// How often a decision is made anew before the request is given up.
-const TRIES: u32 = 16;
+/// How often a decision is made anew before the request is given up. After the
+/// first time a request waits its turn, so that only newcomers and other nodes
+/// can still be faster than it.
+pub(crate) const TRIES: u32 = 16;
 
 impl App {
     /// Loads, decides and signs by `attempt`, then commits; on conflict from
@@ -33,31 +36,63 @@ impl App {
     where
         F: Future<Output = Result<(Commit, R), Fault>>,
     {
+        let mut turn = None;
         for _ in 0..TRIES {
             let expected = expect();
-            let (mut commit, reply) = attempt().await?;
-            self.audit.sample(&mut commit.events, commit.now);
-            commit.now = self.node.bounded(commit.now);
-            if commit.changes.is_empty() && commit.events.is_empty() {
-                return Ok(reply);
-            }
-            let committed = self.store.commit(commit);
-            drop(expected);
-            match committed.await {
-                Ok(committed) => {
-                    if let Some(raised) = committed.raised.first() {
-                        self.clock.learn(raised.at);
-                    }
-                    self.authority.raise(committed.raised.into_iter().map(index_raise));
-                    return Ok(reply);
-                }
-                Err(CommitError::Conflict(conflict)) => tracing::debug!(cause = cause(&conflict), "decide_again"),
-                Err(CommitError::Store(error)) => return Err(error.into()),
+            let (commit, reply) = attempt().await?;
+            match self.commit_or_conflict(commit, expected).await? {
+                None => return Ok(reply),
+                Some(conflict) => turn = self.next_turn(turn, conflict).await,
             }
         }
-        metrics::counter!("keyfob_commit_contended_total").increment(1);
-        Err(Fault::Contended)
+        Err(contended())
     }
+
+    /// Commits what there is to commit, at no later a time than this node may
+    /// claim; raises enter its own index before anybody is answered.
+    pub(crate) async fn commit_or_conflict(
+        &self,
+        mut commit: Commit,
+        expected: Expected,
+    ) -> Result<Option<Conflict>, Fault> {
+        self.audit.sample(&mut commit.events, commit.now);
+        commit.now = self.node.bounded(commit.now);
+        if commit.changes.is_empty() && commit.events.is_empty() {
+            return Ok(None);
+        }
+        let committed = self.store.commit(commit);
+        drop(expected);
+        match committed.await {
+            Ok(committed) => {
+                if let Some(raised) = committed.raised.first() {
+                    self.clock.learn(raised.at);
+                }
+                self.authority.raise(committed.raised.into_iter().map(index_raise));
+                Ok(None)
+            }
+            Err(CommitError::Conflict(conflict)) => Ok(Some(conflict)),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Before the next try: where a record was another's, behind all who wait for
+    /// it. Who had the turn already keeps it, for only a newcomer was faster.
+    pub(crate) async fn next_turn<'a>(&'a self, turn: Option<Turn<'a>>, conflict: Conflict) -> Option<Turn<'a>> {
+        tracing::debug!(cause = cause(&conflict), "decide_again");
+        let Conflict::Version(key) = conflict else { return turn };
+        if turn.as_ref().is_some_and(|turn| turn.is_for(&key)) {
+            return turn;
+        }
+        // Two who wait for what the other holds would wait for ever.
+        drop(turn);
+        Some(self.turns.wait(key).await)
+    }
+}
+
+/// A request that is given up.
+pub(crate) fn contended() -> Fault {
+    metrics::counter!("keyfob_commit_contended_total").increment(1);
+    Fault::Contended
 }
 
 fn cause(conflict: &Conflict) -> &'static str {

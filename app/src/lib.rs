@@ -32,6 +32,7 @@ mod restore;
 mod revocation;
 mod start;
 pub mod token;
+mod turn;
 mod userinfo;
 
 pub use app::{App, Ports, Settings};

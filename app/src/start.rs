@@ -18,6 +18,7 @@ use crate::pairing_brake::PairingBrake;
 use crate::password::Passwords;
 use crate::people::People;
 use crate::pulse::{Pulse, Steady};
+use crate::turn::Turns;
 
 /// How many proofs and tokens are remembered: some 100 bytes and 1.5 kB each.
 const PROOF_ROOM: usize = 1 << 20;
@@ -71,7 +72,7 @@ impl App {
         let people = People::new(&settings, &*entropy, ceremonies, shared)?;
         let mut brake = [0; 32];
         entropy.fill(&mut brake);
-        let (audit, pairing_brake) = (Audit::default(), PairingBrake::new(brake));
+        let (audit, pairing_brake, turns) = (Audit::default(), PairingBrake::new(brake), Turns::default());
         let app = Self {
             tenant,
             settings,
@@ -88,6 +89,7 @@ impl App {
             pulse: Pulse::default(),
             foreign: ForeignIssuers::none(),
             node,
+            turns,
         };
         app.keep_keys().await?;
         match app.reload_keys().await? {

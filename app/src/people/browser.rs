@@ -7,7 +7,7 @@ use identity::facts::SessionFacts;
 use identity::rule::session::{self, NewSession, SignedIn};
 use identity::{BrowserSession, Fact, Secret, SessionId, User, UserId};
 use jose::{base64url, digest};
-use store::Commit;
+use store::{Commit, Expected};
 
 use crate::app::App;
 use crate::draw::{Draw, secret_digest};
@@ -85,14 +85,16 @@ impl App {
         let Ok(present) = reply else { return Ok(None) };
         let SessionFacts { session: Some(mut session), user: Some(user) } = facts else { return Ok(None) };
         // Only says when it was last used: when it conflicts, another request said it.
-        if !commit.changes.is_empty() && self.store.commit(commit).await.is_ok() {
+        let is_seen = !commit.changes.is_empty();
+        if is_seen && let Ok(None) = self.commit_or_conflict(commit, Expected::default()).await {
             session.version += 1;
             session.record.seen_at = now;
         }
         Ok(Some(Viewer { user, session, fresh: present.fresh }))
     }
 
-    /// The session a browser brings to a sign-in, good or not.
+    /// The session a browser brings to a sign-in, good or not. Loaded for each try:
+    /// another request of the same browser counts its version up.
     pub(super) async fn previous(&self, browser: &Browser) -> Result<Option<Fact<BrowserSession>>, Fault> {
         let Some(cookie) = &browser.session else { return Ok(None) };
         Ok(self.store.load_session(secret_digest(cookie.expose())).await?.session)

@@ -6,7 +6,7 @@ use identity::user::UserState;
 use identity::{AnchorKind, ClientId, DeviceId, Event, EventKind, Refusal, Role, User, UserId};
 use oauth::token::TokenKind;
 use oauth::{ErrorCode, Scope};
-use store::Commit;
+use store::{Commit, Expected};
 
 use crate::app::App;
 use crate::fault::Fault;
@@ -87,12 +87,8 @@ impl App {
             .with("reason", reason)
             .with("action", action)
             .with("by", caller.actor.id());
-        let mut commit = Commit { events: vec![event], now: self.now(), ..Commit::default() };
-        self.audit.sample(&mut commit.events, commit.now);
-        if !commit.events.is_empty() {
-            self.store.commit(commit).await?;
-        }
-        Ok(())
+        let commit = Commit { events: vec![event], now: self.now(), ..Commit::default() };
+        self.commit_or_conflict(commit, Expected::default()).await.map(drop)
     }
 }
 

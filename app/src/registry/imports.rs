@@ -13,7 +13,7 @@ use identity::import::BadLine;
 use identity::rule::import_line::{self, Effect, ImportLine, ImportRequest, is_text};
 use identity::{CredentialId, DeviceId, Guard, Import, ImportId, Product, RecordKey, Version, Write};
 use serde_json::Value;
-use store::{Commit, Conflict};
+use store::{Commit, Conflict, Expected};
 
 use super::devices::DeviceDraft;
 use super::keep::{Outcome, Refused, Versioned, invalid};
@@ -240,7 +240,7 @@ impl ImportRun {
         let (mut commit, tally) = self.decide(&batch.lines, &draw).await?;
         let after = self.counted(&tally);
         commit.changes.push(self.record_change(after.clone()));
-        match self.app.commit_or_conflict(commit).await? {
+        match self.app.commit_or_conflict(commit, Expected::default()).await? {
             None => {
                 self.record = after;
                 self.version += 1;
@@ -256,7 +256,7 @@ impl ImportRun {
             let mut tally = Tally::default();
             for tries in 1..=TRIES {
                 let (commit, done) = self.decide(line, draw).await?;
-                match self.app.commit_or_conflict(commit).await? {
+                match self.app.commit_or_conflict(commit, Expected::default()).await? {
                     None => tally = done,
                     // A certificate's name that nothing asks for by name.
                     Some(Conflict::Taken(what)) if tries == TRIES => tally.bad = bad(line, format!("taken: {what}")),
@@ -314,7 +314,7 @@ impl ImportRun {
     async fn write_record(&mut self) -> Result<(), Fault> {
         let changes = vec![self.record_change(self.record.clone())];
         let commit = Commit { changes, now: self.app.now(), ..Commit::default() };
-        match self.app.commit_or_conflict(commit).await? {
+        match self.app.commit_or_conflict(commit, Expected::default()).await? {
             None => {
                 self.version += 1;
                 Ok(())

@@ -2,16 +2,13 @@
 //! What is taken is told at once instead of decided anew.
 
 use identity::{Change, Decision, ProblemCode, Record, RecordKey, Refusal, Version};
-use store::{Commit, CommitError, Conflict};
+use store::{Commit, Conflict, Expected};
 
 use super::repeat::{Answer, Found, Repeat};
 use crate::app::App;
-use crate::commit::index_raise;
+use crate::commit::{TRIES, contended};
 use crate::draw::Draw;
 use crate::fault::Fault;
-
-/// How often a decision is made anew before the request is given up.
-const TRIES: u32 = 16;
 
 /// A no of the registry.
 pub type Refused = Refusal<ProblemCode>;
@@ -118,6 +115,7 @@ impl App {
     where
         F: Future<Output = Result<(Commit, Result<T, Refused>), Fault>>,
     {
+        let mut turn = None;
         for _ in 0..TRIES {
             match self.find_reply(repeat.key.as_ref(), draw.now()).await? {
                 Found::Nothing => {}
@@ -130,29 +128,12 @@ impl App {
             if let Ok(reply) = &reply {
                 commit.changes.extend(self.keep_reply(repeat, reply, draw)?);
             }
-            match self.commit_or_conflict(commit).await? {
+            match self.commit_or_conflict(commit, Expected::default()).await? {
                 None => return Ok(reply.map(Answer::Fresh)),
                 Some(Conflict::Taken(what)) => return Ok(Err(Refusal::new(ProblemCode::Conflict, what))),
-                Some(Conflict::Version(_) | Conflict::Used) => {}
+                Some(conflict) => turn = self.next_turn(turn, conflict).await,
             }
         }
-        metrics::counter!("keyfob_commit_contended_total").increment(1);
-        Err(Fault::Contended)
-    }
-
-    /// Commits what there is to commit; raises enter this node's own index
-    /// before anybody is answered.
-    pub(super) async fn commit_or_conflict(&self, commit: Commit) -> Result<Option<Conflict>, Fault> {
-        if commit.changes.is_empty() && commit.events.is_empty() {
-            return Ok(None);
-        }
-        match self.store.commit(commit).await {
-            Ok(committed) => {
-                self.authority.raise(committed.raised.into_iter().map(index_raise));
-                Ok(None)
-            }
-            Err(CommitError::Conflict(conflict)) => Ok(Some(conflict)),
-            Err(CommitError::Store(error)) => Err(error.into()),
-        }
+        Err(contended())
     }
 }

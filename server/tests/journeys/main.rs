@@ -7,6 +7,8 @@ mod certificates;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+mod contention;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod device;
