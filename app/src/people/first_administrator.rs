@@ -48,16 +48,16 @@ impl App {
             return Ok(Err(braked()));
         }
         let person = &self.new_person(form, &draw).await?;
-        let previous = self.previous(browser).await?;
         let (session, cookie) = new_session(&draw, browser);
-        let (session, previous) = (&session, previous.as_ref());
+        let session = &session;
         let decided = self.decide(|| async move {
             let facts = self.store.load_mail_token(link.clone()).await?;
             if facts.token.is_some() && self.store.load_person_by_email(person.email.clone()).await?.user.is_some() {
                 let taken = Refusal::new(ProblemCode::Conflict, "known_address");
                 return Ok((Commit { now, ..Commit::default() }, Err(taken)));
             }
-            Ok(Commit::of(sign_up::first_administrator(person, session, &facts, previous, now), now))
+            let previous = self.previous(browser).await?;
+            Ok(Commit::of(sign_up::first_administrator(person, session, &facts, previous.as_ref(), now), now))
         });
         Ok(decided.await?.map(|signed_in| opened(signed_in, cookie, now)))
     }

@@ -141,17 +141,17 @@ impl App {
             Ok(used) => used,
             Err(reason) => return Ok(Err(no(reason))),
         };
-        let previous = self.previous(browser).await?;
         let (session, cookie) = new_session(&draw, browser);
         let request = &PasskeySignIn { credential, user_verified, session };
-        let (previous, credential_id, judged_by) = (previous.as_ref(), &credential_id, known.map(|it| it.version));
+        let (credential_id, judged_by) = (&credential_id, known.map(|it| it.version));
         let decided = self.decide(|| async move {
             let facts = self.store.load_passkey(credential_id.clone()).await?;
             // It was judged by the record as it stood: a counter that another
             // sign-in moved on meanwhile must not be moved back.
             let same = facts.passkey.as_ref().map(|passkey| passkey.version) == judged_by;
             let facts = if same { facts } else { PasskeyFacts::default() };
-            Ok(Commit::of(sign_in::by_passkey(request, &facts, previous, now), now))
+            let previous = self.previous(browser).await?;
+            Ok(Commit::of(sign_in::by_passkey(request, &facts, previous.as_ref(), now), now))
         });
         Ok(decided.await?.map(|signed_in| opened(signed_in, cookie, now)))
     }

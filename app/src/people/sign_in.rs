@@ -38,13 +38,12 @@ impl App {
             self.people.tries.give_back(email.expose());
             self.people.tries_from.give_back(&network);
         })?;
-        let previous = self.previous(browser).await?;
         let (session, cookie) = new_session(&draw, browser);
         let request = &PasswordSignIn { check, failures, session };
-        let previous = previous.as_ref();
         let decided = self.decide(|| async move {
             let facts = self.store.load_person_by_email(email.clone()).await?;
-            Ok(Commit::of(sign_in::by_password(request, &facts, previous, now), now))
+            let previous = self.previous(browser).await?;
+            Ok(Commit::of(sign_in::by_password(request, &facts, previous.as_ref(), now), now))
         });
         Ok(decided.await?.map(|signed_in| {
             self.people.tries.clear(email.expose());

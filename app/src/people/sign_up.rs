@@ -138,13 +138,12 @@ impl App {
         let name = address_of(&known);
         let failures = self.people.tries.take(&name, now);
         let check = self.check_password(hash_of(&known), password, failures).await?;
-        let previous = self.previous(browser).await?;
         let (session, cookie) = new_session(&draw, browser);
         let request = &VerifyAddress { check, failures, session };
-        let previous = previous.as_ref();
         let decided = self.decide(|| async move {
             let facts = self.store.load_mail_token(link.clone()).await?;
-            Ok(Commit::of(sign_up::verify(request, &facts, previous, now), now))
+            let previous = self.previous(browser).await?;
+            Ok(Commit::of(sign_up::verify(request, &facts, previous.as_ref(), now), now))
         });
         Ok(decided.await?.map(|signed_in| {
             self.people.tries.clear(&name);

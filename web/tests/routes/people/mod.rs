@@ -4,8 +4,8 @@ mod attacks;
 mod limits;
 mod passkeys;
 mod recovery;
+mod sessions;
 mod setup;
 mod sign_up;
-
 mod things;
 pub(crate) mod world;
