@@ -14,7 +14,7 @@ use crate::mailer::Mailer;
 use crate::pairing_brake::PairingBrake;
 use crate::password::Passwords;
 use crate::people::People;
-use crate::pulse::{Pulse, Steady};
+use crate::pulse::{ClockMark, Pulse, Steady};
 use crate::turn::Turns;
 
 /// What an operator sets for the tenant.
@@ -37,6 +37,8 @@ pub struct Settings {
     /// Certificate authorities (DER) trusted for clients that authenticate by
     /// certificate (`tls_client_auth`); nobody by default.
     pub client_authorities: Vec<Vec<u8>>,
+    /// What the last run of this process knew of its clock, if it is known.
+    pub clock_mark: Option<ClockMark>,
 }
 
 impl Settings {
@@ -51,6 +53,7 @@ impl Settings {
             hash_workers: 2,
             hash_queue: 64,
             client_authorities: Vec::new(),
+            clock_mark: None,
         }
     }
 }

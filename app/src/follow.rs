@@ -49,7 +49,13 @@ impl App {
 
     /// Whether requests should be sent here: rounds are young and the clock is right.
     pub fn is_well(&self) -> bool {
-        self.authority.is_fresh() && !self.node.is_off.load(Ordering::Relaxed)
+        self.authority.is_fresh() && !self.clock_is_off()
+    }
+
+    /// Whether it is too far from the database's, where the store is shared; from
+    /// the store's time and from what really passed otherwise.
+    fn clock_is_off(&self) -> bool {
+        self.node.is_off.load(Ordering::Relaxed) || self.clock.astray().is_some()
     }
 
     /// Issuing stops while this node's clock is off, or while it may not know
@@ -61,7 +67,7 @@ impl App {
     /// A node that is stale, or cannot tell because its clock is off, says so
     /// instead of answering from what it knew.
     pub(crate) fn knows_enough(&self) -> Result<(), Fault> {
-        if self.node.is_off.load(Ordering::Relaxed) {
+        if self.clock_is_off() {
             return Err(Fault::Aside("clock_off"));
         }
         if self.authority.is_fresh() { Ok(()) } else { Err(Fault::Aside("feed_stale")) }

@@ -41,6 +41,7 @@ pub use draw::Draw;
 pub use fault::Fault;
 pub use key_ring::{KeyRing, MasterKey, OTHER_MASTER_KEY};
 pub use keys::Resealed;
+pub use pulse::ClockMark;
 pub use restore::{JournalError, Journals, Restored, restore};
 
 /// An external target as proofs name it; `None` where it is no http URI.

@@ -43,6 +43,9 @@ impl App {
             max_token_life: settings.max_token_life,
         };
         clock.learn(head.time);
+        if !store.is_shared() {
+            clock.set_course(settings.clock_mark);
+        }
         let node = Node::at(head.number);
         let index = AnchorIndex::new(head.generation, head.horizon, raises.into_iter().map(index_raise));
         // Nodes that share a store remember together, know each other's nonces,

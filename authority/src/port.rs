@@ -27,6 +27,13 @@ pub trait Clock: Send + Sync {
     fn moved_by(&self) -> i64 {
         0
     }
+
+    /// Milliseconds that really passed since some moment in the past, whatever the
+    /// time was set to meanwhile; a machine's sleep counts. `None` where nobody
+    /// can say: then no leap of the time is told from its passing.
+    fn passed_ms(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Chance fit for secrets.

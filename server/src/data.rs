@@ -1,6 +1,7 @@
 //! The data folder: who may see it, who holds it, and the master key in it.
 //!
-//! Owns: permissions, the lock that keeps a second server out, `master.key`.
+//! Owns: permissions, the lock that keeps a second server out, `master.key`, the
+//! mark of the clock.
 //! Does not own: what the store and TLS keep inside.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -8,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use app::ClockMark;
 use authority::Entropy;
 use zeroize::Zeroizing;
 
@@ -104,6 +106,26 @@ impl DataFolder {
     /// The local socket the command line talks to.
     pub fn socket(&self) -> PathBuf {
         self.path.join("admin.sock")
+    }
+
+    /// What was last known of the machine's clock; nothing where that cannot be read.
+    pub fn clock_mark(&self) -> Option<ClockMark> {
+        let text = fs::read_to_string(self.clock_file()).ok()?;
+        let (clock, passed) = text.trim_end().split_once(' ')?;
+        Some(ClockMark { clock_ms: clock.parse().ok()?, passed_ms: passed.parse().ok()? })
+    }
+
+    /// Keeps it for the next start.
+    ///
+    /// # Errors
+    /// [`DataError::Unusable`]
+    pub fn keep_clock_mark(&self, mark: ClockMark) -> Result<(), DataError> {
+        let text = format!("{} {}\n", mark.clock_ms, mark.passed_ms);
+        write_private(&self.clock_file(), text.as_bytes())
+    }
+
+    fn clock_file(&self) -> PathBuf {
+        self.path.join("clock")
     }
 
     /// Takes the folder for this process. The lock falls with the process, however it ends.
@@ -315,6 +337,19 @@ mod tests {
         fs::set_permissions(data.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let refused = DataFolder::open(data.path()).unwrap_err().to_string();
         assert!(refused.contains("type: chmod 700 "), "{refused}");
+    }
+
+    #[test]
+    fn a_mark_of_the_clock_is_read_as_it_was_kept_and_a_broken_one_is_none() {
+        let (_outer, data) = folder();
+        assert_eq!(data.clock_mark(), None);
+        let mark = ClockMark { clock_ms: 1_764_000_000_123, passed_ms: 4_567 };
+        data.keep_clock_mark(mark).unwrap();
+        assert_eq!(data.clock_mark(), Some(mark));
+        for text in ["", "1764000000123", "x 1", "1 2 3", "1 -"] {
+            fs::write(data.path().join("clock"), text).unwrap();
+            assert_eq!(data.clock_mark(), None, "{text}");
+        }
     }
 
     #[test]

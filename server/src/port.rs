@@ -47,6 +47,13 @@ impl Clock for WallClock {
     fn moved_by(&self) -> i64 {
         self.ahead_ms.load(Ordering::Relaxed) / 1000
     }
+
+    #[cfg(target_os = "linux")]
+    fn passed_ms(&self) -> Option<u64> {
+        let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let (seconds, nanos) = (u64::try_from(since_boot.tv_sec).ok()?, u64::try_from(since_boot.tv_nsec).ok()?);
+        Some(seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000))
+    }
 }
 
 /// The generator of the cryptographic library, seeded by the system.
@@ -83,6 +90,16 @@ mod tests {
         moved.shift(-7200);
         assert!(moved.now() < clock.now());
         assert!(moved.uptime_ms() < 1_800_000, "no move is time that passed");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_really_passed_does_not_go_along_with_a_clock_that_is_moved() {
+        let clock = WallClock::new();
+        let before = clock.passed_ms().unwrap();
+        clock.shift(-3600);
+        let passed = clock.passed_ms().unwrap() - before;
+        assert!(passed < 60_000, "{passed}");
     }
 
     #[test]

@@ -34,6 +34,8 @@ const ROUND: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(1);
 /// Rounds that others make due come no closer to each other: each is a commit.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(20);
+/// After so many looks at the clock what is known of it is kept.
+const LOOKS_A_MARK: u32 = 60;
 /// No token lives longer, seconds.
 const MAX_TOKEN_LIFE: i64 = 86_400;
 
@@ -60,6 +62,7 @@ pub async fn open_app(
         rotate_keys_every: i64::try_from(config.keys.rotate.as_secs()).unwrap_or(i64::MAX),
         service: config.clients.service.clone(),
         client_authorities: config.clients.authorities.clone(),
+        clock_mark: data.clock_mark(),
         ..Settings::new(issuer, device_url)
     };
     let opened = App::start(settings.clone(), &MasterKey::new(*master_key), ports.clone()).await;
@@ -283,6 +286,42 @@ pub fn keep_following(app: &Arc<App>, drain: &Drain, readiness: Option<Readiness
             was_well = is_well && ended.is_ok();
             tokio::select! {
                 () = tokio::time::sleep(BETWEEN_ROUNDS) => {}
+                () = stop.stopping() => return,
+            }
+        }
+    });
+}
+
+/// Watches this machine's clock for a store of one node until the server drains: says
+/// whether requests should come here, and keeps what the next start must know.
+pub fn keep_watching(app: &Arc<App>, data: &DataFolder, drain: &Drain, readiness: Readiness) {
+    if app.is_one_of_several() {
+        return;
+    }
+    let (app, data, stop) = (Arc::clone(app), data.clone(), drain.clone());
+    drain.spawn(async move {
+        let mut was_well = true;
+        for looks in (0..LOOKS_A_MARK).cycle() {
+            let complaint = app.clock_complaint();
+            readiness.set(complaint.is_none());
+            match &complaint {
+                Some(why) if was_well => {
+                    tracing::error!("this machine's clock cannot be right: {why}; nothing is issued until it is")
+                }
+                None if !was_well => tracing::info!("this machine's clock is believed again"),
+                _ => {}
+            }
+            was_well = complaint.is_none();
+            if looks == 0
+                && let Some(mark) = app.clock_mark()
+            {
+                let data = data.clone();
+                if let Ok(Err(error)) = tokio::task::spawn_blocking(move || data.keep_clock_mark(mark)).await {
+                    tracing::warn!(%error, "a leap of the clock would not be told from a pause after a restart");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
                 () = stop.stopping() => return,
             }
         }

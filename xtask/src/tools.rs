@@ -61,6 +61,10 @@ const DATABASE_PARTS: &[Part] = &[
     Part { package: "util-linux", proof: Proof::Program("setpriv") },
 ];
 
+/// What sets a clock for one process alone.
+const CLOCK_PARTS: &[Part] =
+    &[Part { package: "libfaketime", proof: Proof::OfAnyVersion("/usr/lib", "faketime/libfaketimeMT.so.1") }];
+
 /// What a benchmark of the whole server needs beside them.
 const BENCH_PARTS: &[Part] = &[
     Part { package: "wrk", proof: Proof::Program("wrk") },
@@ -81,8 +85,10 @@ pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
 
 /// Installs whatever is missing and says what that was.
 pub(crate) fn install(shop: &Workshop) -> Result<String, Failure> {
-    let mut fetched =
-        system_parts(shop, &[NODE_PARTS, BROWSER_PARTS, PYTHON_PARTS, GUIDE_PARTS, TLS_PARTS, DATABASE_PARTS])?;
+    let mut fetched = system_parts(
+        shop,
+        &[NODE_PARTS, BROWSER_PARTS, PYTHON_PARTS, GUIDE_PARTS, TLS_PARTS, DATABASE_PARTS, CLOCK_PARTS],
+    )?;
     if node(shop)?.fetched {
         fetched.push("node".to_owned());
     }

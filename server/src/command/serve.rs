@@ -25,9 +25,11 @@ pub(super) fn run(frame: &Frame) -> Result<(), Failure> {
         wiring::keep_beating(&app, &drain);
         let link = web::portal::first_administrator_link(&app).await;
         let link = link.map_err(|fault| Failure::new(Exit::Store, fault))?;
-        let running = bound.open(&config, &data, &clock, wiring::doors_of(&app, &data), drain.clone())?;
-        running.readiness().set(true);
+        // What the application does not believe of the clock, certificates are not made by.
+        let running = bound.open(&config, &data, &app.clock(), wiring::doors_of(&app, &data), drain.clone())?;
+        running.readiness().set(app.is_well());
         wiring::keep_following(&app, &drain, Some(running.readiness().clone()));
+        wiring::keep_watching(&app, &data, &drain, running.readiness().clone());
         tell(frame, &running, app.tenant().issuer.as_str(), &data.path().display().to_string(), link.as_deref());
         Ok::<_, Failure>(running.until_signal().await)
     })?;

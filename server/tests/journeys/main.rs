@@ -5,6 +5,8 @@ mod backup;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod command;
 #[cfg(test)]
 mod contention;
