@@ -14,6 +14,7 @@ mod data;
 mod environment;
 mod example;
 mod exchange;
+pub(crate) mod file;
 mod issuer;
 mod keys;
 mod limits;
@@ -167,12 +168,7 @@ impl Config {
 }
 
 fn read_file(path: &Path) -> Result<String, String> {
-    let shown = path.display();
-    let size = std::fs::metadata(path).map_err(|error| format!("cannot read {shown}: {error}"))?.len();
-    if size > MAX_BYTES {
-        return Err(format!("{shown} is larger than {MAX_BYTES} bytes"));
-    }
-    std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))
+    file::text(path, MAX_BYTES).map(|text| text.to_string())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `[clients]`: what holds for the OAuth clients of this server, and how it is called.
 
+use super::file;
 use super::reader::Section;
 
 /// What holds for clients.
@@ -17,23 +18,14 @@ impl Clients {
         if service.trim().is_empty() || service.chars().count() > 64 || service.chars().any(char::is_control) {
             section.mistake("service", "wants 1 to 64 characters");
         }
-        let file = section.path(
+        let authorities = section.path(
             "authorities_file",
             "clients-ca.pem",
             "Certificate authorities (PEM, one or several) of clients that authenticate by certificate\n\
              (tls_client_auth). Without it nobody can; devices have authorities of their product.",
         );
-        let mut authorities = Vec::new();
-        if let Some(path) = file {
-            let read = std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()));
-            let parsed = read.and_then(|pem| {
-                pki::Certificate::parse_pem(&pem).map_err(|error| format!("{}: {error}", path.display()))
-            });
-            match parsed {
-                Ok(certificates) => authorities = certificates.iter().map(|one| one.der().to_vec()).collect(),
-                Err(reason) => section.mistake("authorities_file", reason),
-            }
-        }
+        let authorities =
+            authorities.and_then(|path| file::authorities(section, "authorities_file", &path)).unwrap_or_default();
         Self { service, authorities }
     }
 }

@@ -4,6 +4,7 @@ use authority::KeySource;
 use identity::{AccountId, ClientId};
 use oauth::foreign_token::{Accepted, TrustedIssuer, Users};
 
+use super::file;
 use super::reader::{Section, words};
 use crate::fetch::is_fetched;
 
@@ -63,13 +64,14 @@ impl IssuerKeys {
 
 impl Exchange {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
-        let file = section.path(
+        let authorities = section.path(
             "authorities_file",
             "issuers-ca.pem",
             "Certificate authorities (PEM) of the servers that keys are fetched from.\n\
              Without it the public ones are believed.",
         );
-        let authorities = file.map(|path| authorities(section, &path)).unwrap_or_default();
+        let authorities =
+            authorities.and_then(|path| file::authorities(section, "authorities_file", &path)).unwrap_or_default();
         let issuers = section.list(
             "issuers",
             "An identity provider of the maker's own: its customers register devices with its tokens.\n\
@@ -83,19 +85,6 @@ impl Exchange {
             }
         }
         Self { authorities, issuers }
-    }
-}
-
-fn authorities(section: &Section<'_>, path: &std::path::Path) -> Vec<Vec<u8>> {
-    let read = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()));
-    let parsed =
-        read.and_then(|pem| pki::Certificate::parse_pem(&pem).map_err(|error| format!("{}: {error}", path.display())));
-    match parsed {
-        Ok(certificates) => certificates.iter().map(|one| one.der().to_vec()).collect(),
-        Err(reason) => {
-            section.mistake("authorities_file", reason);
-            Vec::new()
-        }
     }
 }
 
@@ -174,11 +163,10 @@ fn read_keys(section: &mut Section<'_>, issuer: &str) -> IssuerKeys {
 }
 
 fn read_set(path: &std::path::Path) -> Result<String, String> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let text = file::text(path, file::MAX_BYTES)?;
     match jose::JwkSet::parse(text.as_bytes()) {
-        Ok(_) => Ok(text),
-        Err(error) => Err(format!("{shown}: {error}")),
+        Ok(_) => Ok(text.to_string()),
+        Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }
 

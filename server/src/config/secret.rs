@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::file;
 use super::permissions::readable_by_others;
 
 /// Most bytes a secret file may have.
@@ -23,10 +24,7 @@ impl Secret {
         if readable_by_others(&facts) {
             return Err(format!("{shown} is readable by others; type: chmod 600 {shown}"));
         }
-        if facts.len() > MAX_BYTES {
-            return Err(format!("{shown} is larger than {MAX_BYTES} bytes; it should hold the secret alone"));
-        }
-        let text = fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+        let text = file::text(path, MAX_BYTES).map_err(|why| format!("{why}; it should hold the secret alone"))?;
         let secret = text.trim_end_matches(['\r', '\n']);
         if secret.is_empty() { Err(format!("{shown} is empty")) } else { Ok(Self(secret.to_owned())) }
     }

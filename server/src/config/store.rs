@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use store_postgres::{Address, Way};
 
+use super::file;
 use super::reader::{Section, words};
 use super::secret::Secret;
 
@@ -77,19 +78,7 @@ impl Store {
             1..=60,
             "Whatever is asked of it is answered or refused within this time.",
         );
-        let authorities = ca.and_then(|path| {
-            let read = std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()));
-            let parsed = read.and_then(|pem| {
-                pki::Certificate::parse_pem(&pem).map_err(|error| format!("{}: {error}", path.display()))
-            });
-            match parsed {
-                Ok(certificates) => Some(certificates.iter().map(|one| one.der().to_vec()).collect::<Vec<_>>()),
-                Err(reason) => {
-                    section.mistake("ca_file", reason);
-                    None
-                }
-            }
-        });
+        let authorities = ca.and_then(|path| file::authorities(section, "ca_file", &path));
         let Some(url) = url else {
             if password.is_some() {
                 section.mistake("url", "is missing beside password_file");

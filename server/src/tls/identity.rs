@@ -15,7 +15,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::self_made::SelfMade;
-use crate::config::{Config, Tls};
+use crate::config::{Config, Tls, file};
 use crate::data::{DataError, DataFolder};
 
 /// Why TLS cannot start, or a changed certificate is not taken.
@@ -182,8 +182,7 @@ impl Source {
 }
 
 fn bytes(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, TlsError> {
-    let read = fs::read(path).map_err(|error| TlsError::Unreadable { path: path.to_owned(), error })?;
-    Ok(zeroize::Zeroizing::new(read))
+    file::read(path, file::MAX_BYTES).map_err(|error| TlsError::Unreadable { path: path.to_owned(), error })
 }
 
 /// Host names and addresses, apart.
