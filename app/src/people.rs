@@ -7,6 +7,7 @@
 mod apps;
 mod browser;
 mod first_administrator;
+mod household;
 mod letter;
 mod passkeys;
 mod password;
@@ -17,12 +18,13 @@ mod sign_up;
 mod things;
 
 pub use browser::{Browser, Opened, Viewer, csrf, csrf_matches};
+pub use household::{MemberView, PeopleView};
 pub use letter::{MailKind, MailToSend};
 pub use passkeys::CeremonyAnswer;
 pub use password::{PasswordFlaw, judge_password};
 pub use security::SecurityView;
 pub use sign_up::{LinkView, NewUser, SignUpForm};
-pub use things::{AccessView, AppKind, HolderView, MemberView, PeopleView, Removed, ThingView, WaitingView};
+pub use things::{AccessView, AppKind, HolderView, Removed, ThingView, WaitingView};
 
 use std::sync::Arc;
 

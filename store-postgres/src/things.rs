@@ -14,6 +14,8 @@ type Load<T> = Result<T, StoreError>;
 
 /// Bonds that hold, by an index over those that have not ended.
 const HOLDS: &str = "body ->> 'state' <> 'ended' AND body ->> 'state' = 'active'";
+/// What has not ended, what waits for an owner's yes among it.
+const LASTS: &str = "body ->> 'state' <> 'ended'";
 const HOLDER: &str = "body #>> '{holder,id}'";
 const TARGET: &str = "body #>> '{target,id}'";
 /// More things than a page shows, and than one snapshot should carry.
@@ -135,7 +137,8 @@ impl Snapshot {
 
     pub(crate) async fn things(&self, user: &str) -> Load<ThingsFacts> {
         let Some(user) = self.by_id::<User>(user).await? else { return Ok(ThingsFacts::default()) };
-        let held = self.bonds_of(user.id.as_str()).await?;
+        let lasting = format!("{HOLDER} = $1 AND {LASTS} ORDER BY id LIMIT $2");
+        let held: Vec<Fact<Bond>> = self.all(&lasting, &[&user.id.as_str(), &ROWS]).await?;
         let ids = id_list(held.iter().map(|bond| bond.target.id()));
         let accounts: Vec<Fact<Account>> = self.by_ids(&ids).await?;
         let assets: Vec<Fact<Asset>> = self
@@ -148,20 +151,19 @@ impl Snapshot {
         let members: Vec<Fact<Bond>> =
             self.bonds_on_any(&id_list(accounts.iter().map(|account| account.id.as_str()))).await?;
         let on = id_list(assets.iter().map(|asset| asset.id.as_str()));
-        let open = format!("body ->> 'state' <> 'ended' AND {TARGET} = ANY($1) ORDER BY id LIMIT $2");
+        let open = format!("{LASTS} AND {TARGET} = ANY($1) ORDER BY id LIMIT $2");
         let bonds: Vec<Fact<Bond>> = self.all(&open, &[&on, &ROWS]).await?;
         let people: Vec<Fact<User>> =
             self.by_ids(&id_list(members.iter().chain(&bonds).filter_map(|bond| person(bond)))).await?;
         let families = self.families_on(&assets).await?;
         let clients = self.clients_of(&families, &[]).await?;
         let things = self.join(assets, &bonds, &families, &people).await?;
-        let accounts = accounts
-            .into_iter()
-            .filter_map(|account| {
-                let bond = held.iter().find(|bond| bond.target.id() == account.id.as_str())?.clone();
-                Some((account, bond))
-            })
-            .collect();
+        // One of theirs may hold and another wait.
+        let memberships = accounts.iter().flat_map(|account| {
+            let own = held.iter().filter(|bond| bond.target.id() == account.id.as_str());
+            own.map(|bond| (account.clone(), bond.clone()))
+        });
+        let accounts = memberships.collect();
         let members = members
             .into_iter()
             .filter_map(|bond| {
@@ -173,7 +175,7 @@ impl Snapshot {
     }
 
     async fn bonds_on_any(&self, targets: &[&str]) -> Load<Vec<Fact<Bond>>> {
-        self.all(&format!("{HOLDS} AND {TARGET} = ANY($1) ORDER BY id LIMIT $2"), &[&targets, &ROWS]).await
+        self.all(&format!("{LASTS} AND {TARGET} = ANY($1) ORDER BY id LIMIT $2"), &[&targets, &ROWS]).await
     }
 
     async fn families_on(&self, assets: &[Fact<Asset>]) -> Load<Vec<Fact<TokenFamily>>> {

@@ -15,6 +15,8 @@ type Load<T> = Result<T, StoreError>;
 
 /// Bonds that hold, by an index over those that have not ended.
 const HOLDS: &str = "state <> 'ended' AND state = 'active'";
+/// What has not ended, what waits for an owner's yes among it.
+const LASTS: &str = "state <> 'ended'";
 /// More things than a page shows, and than one snapshot should carry.
 const THINGS: i64 = 200;
 /// A bound for what hangs from so many things.
@@ -49,9 +51,9 @@ impl Snapshot<'_> {
         )
     }
 
-    /// What a holder is to anything.
+    /// What a holder is to anything, what waits among it.
     fn bonds_of(&self, holder: &str) -> Load<Vec<Fact<Bond>>> {
-        self.all(&format!("holder = ?1 AND {HOLDS} ORDER BY id LIMIT ?2"), params![holder, ROWS])
+        self.all(&format!("holder = ?1 AND {LASTS} ORDER BY id LIMIT ?2"), params![holder, ROWS])
     }
 
     /// Households and organisations of which a person is a member.
@@ -149,20 +151,19 @@ impl Snapshot<'_> {
         )?;
         let members: Vec<Fact<Bond>> = self.bonds_on_any(accounts.iter().map(|account| account.id.as_str()))?;
         let bonds: Vec<Fact<Bond>> = self.all(
-            "state <> 'ended' AND target IN (SELECT value FROM json_each(?1)) ORDER BY id LIMIT ?2",
+            &format!("{LASTS} AND target IN (SELECT value FROM json_each(?1)) ORDER BY id LIMIT ?2"),
             params![id_list(assets.iter().map(|asset| asset.id.as_str())), ROWS],
         )?;
         let people: Vec<Fact<User>> = self.by_ids(members.iter().chain(&bonds).filter_map(|bond| person(bond)))?;
         let families = self.families_on(&assets)?;
         let clients = self.clients_of(&families, &[])?;
         let things = self.join(assets, &bonds, &families, &people)?;
-        let accounts = accounts
-            .into_iter()
-            .filter_map(|account| {
-                let bond = held.iter().find(|bond| bond.target.id() == account.id.as_str())?.clone();
-                Some((account, bond))
-            })
-            .collect();
+        // One of theirs may hold and another wait.
+        let memberships = accounts.iter().flat_map(|account| {
+            let own = held.iter().filter(|bond| bond.target.id() == account.id.as_str());
+            own.map(|bond| (account.clone(), bond.clone()))
+        });
+        let accounts = memberships.collect();
         let members = members
             .into_iter()
             .filter_map(|bond| {
@@ -175,7 +176,7 @@ impl Snapshot<'_> {
 
     fn bonds_on_any<'i>(&self, targets: impl IntoIterator<Item = &'i str>) -> Load<Vec<Fact<Bond>>> {
         self.all(
-            &format!("{HOLDS} AND target IN (SELECT value FROM json_each(?1)) ORDER BY id LIMIT ?2"),
+            &format!("{LASTS} AND target IN (SELECT value FROM json_each(?1)) ORDER BY id LIMIT ?2"),
             params![id_list(targets), ROWS],
         )
     }

@@ -52,9 +52,10 @@ pub struct ThingFacts {
 pub struct ThingsFacts {
     /// The person.
     pub user: Option<Fact<User>>,
-    /// Accounts of which they are a member, with the bond that says so.
+    /// Accounts of which they are a member, with the bond that says so; one that is
+    /// suspended too, which waits for an owner.
     pub accounts: Vec<(Fact<Account>, Fact<Bond>)>,
-    /// Members of those accounts.
+    /// Members of those accounts, suspended ones too.
     pub members: Vec<(Fact<Bond>, Fact<User>)>,
     /// Open titles of those accounts, and those they hold a bond on.
     pub things: Vec<ThingFacts>,

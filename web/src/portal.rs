@@ -3,6 +3,7 @@
 
 mod assets;
 mod fields;
+mod household;
 pub(crate) mod letters;
 mod my;
 mod passkeys;
@@ -42,7 +43,8 @@ pub fn routes() -> Router<State> {
         .route(path::MY_THING_REMOVE, get(my::ask_remove).post(my::remove))
         .route(path::MY_BOND_END, get(my::ask_end).post(my::end))
         .route(path::MY_BOND_CONFIRM, post(my::confirm))
-        .route(path::MY_PEOPLE, get(my::people))
+        .route(path::MY_PEOPLE, get(household::people))
+        .route(path::MY_PEOPLE_CONFIRM, post(household::confirm))
         .route(path::MY_SECURITY, get(security::page))
         .route(path::MY_PASSWORD, get(security::password).post(security::set_password))
         .route(path::MY_PASSKEYS_OPTIONS, post(passkeys::ask))

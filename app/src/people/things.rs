@@ -3,7 +3,6 @@
 //! (`identity::rule::end_bond`), the pages only leave out what it would refuse.
 
 use identity::ProblemCode;
-use identity::account::AccountKind;
 use identity::bond::{BondRole, BondState, Holder, Target};
 use identity::rule::actor::Actor;
 use identity::rule::{end_bond, resume_bond};
@@ -109,28 +108,6 @@ pub enum AppKind {
     Device,
 }
 
-/// The household or organisation of a person.
-pub struct PeopleView {
-    /// What its members read.
-    pub name: String,
-    /// Household or organisation.
-    pub kind: AccountKind,
-    /// Its members.
-    pub members: Vec<MemberView>,
-}
-
-/// One member.
-pub struct MemberView {
-    /// Their name.
-    pub name: String,
-    /// What they are in it.
-    pub role: BondRole,
-    /// Whether it is the viewer.
-    pub you: bool,
-    /// Since when, seconds.
-    pub since: i64,
-}
-
 /// What came of an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removed {
@@ -175,26 +152,6 @@ impl App {
             last = last.max(Some(stored.parse::<DeviceSession>()?.opened_at));
         }
         Ok(last)
-    }
-
-    /// The household or organisation of a person.
-    ///
-    /// # Errors
-    /// [`Fault`]
-    pub async fn people(&self, viewer: &Viewer) -> Result<Option<PeopleView>, Fault> {
-        let facts = self.store.load_things(viewer.user.id.clone()).await?;
-        let now = self.now();
-        let own = facts.accounts.iter().find(|(account, _)| account.id == viewer.user.account);
-        let Some((account, _)) = own.or(facts.accounts.first()) else { return Ok(None) };
-        let target = Target::Account(account.id.clone());
-        let members = facts.members.iter().filter(|(bond, _)| bond.target == target && bond.is_live(now));
-        let members = members.map(|(bond, user)| MemberView {
-            name: user.name.clone(),
-            role: bond.role,
-            you: user.id == viewer.user.id,
-            since: bond.created_at,
-        });
-        Ok(Some(PeopleView { name: account.name.clone(), kind: account.kind, members: members.collect() }))
     }
 
     /// Ends what holds rights on a thing: a bond, or an app's tokens. Its owners
@@ -289,7 +246,7 @@ impl App {
     }
 }
 
-fn nothing_of_theirs() -> Refused {
+pub(super) fn nothing_of_theirs() -> Refused {
     Refusal::new(ProblemCode::NotFound, "no_business_of_theirs")
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use identity::bond::{BondRole, BondState};
+use identity::bond::{BondRole, BondState, Target};
 use identity::facts::{CallHomeQuery, DeviceKey, ImportKeys, OwnedFacts};
 use identity::{
     Anchor, AnchorKind, Anchors, Asset, Bond, BrowserSession, Device, DeviceSession, Fact, Raise, Record, Role, User,
@@ -231,6 +231,16 @@ pub async fn a_persons_things_are_their_households_and_what_was_lent_to_them(sto
     let things: Vec<&str> = neighbour.things.iter().map(|thing| thing.asset.id.as_str()).collect();
     assert_eq!(things, ["ast_1", "ast_3"]);
     assert_eq!(neighbour.accounts.len(), 1, "a guest is no member");
+    let lives = neighbour.accounts[0].0.id.to_string();
+    let waits = Bond { state: BondState::Suspended, ..bond("b7", "neighbour", "acc_1", BondRole::Member) };
+    let waits = Bond { target: Target::Account("acc_1".parse().unwrap()), ..waits };
+    keep(&*store, [new(waits)]).await;
+    let neighbour = store.load_things("u_neighbour".parse().unwrap()).await.unwrap();
+    let accounts: Vec<_> = neighbour.accounts.iter().map(|(it, by)| (it.id.to_string(), by.state)).collect();
+    let expected = [("acc_1".to_owned(), BondState::Suspended), (lives, BondState::Active)];
+    assert_eq!(accounts, expected, "a membership that waits is known as such");
+    let members = store.load_things("u_adam".parse().unwrap()).await.unwrap().members;
+    assert!(members.iter().any(|(bond, _)| bond.id.as_str() == "bnd_b7" && bond.state == BondState::Suspended));
 }
 
 pub async fn a_bond_comes_with_all_that_its_end_touches(store: Arc<dyn Store>) {

@@ -267,8 +267,22 @@ fn portal() -> Result<Rendered, askama::Error> {
         access("Acme Ride", HolderKind::App, BondRole::Member, &["lock:open", "telemetry:read"]),
         access("Garage gateway", HolderKind::Device, BondRole::Member, &[]),
     ];
-    let member = |name: &str, role| Member { name: of(name), role, you: name == "Adam", since: ago(200) };
-    let people = |kind, members| People { frame: adam(), name: of("Adam’s household"), kind, members };
+    let member = |name: &str, role| Member {
+        bond: format!("bnd_{name}"),
+        name: of(name),
+        role,
+        you: name == "Adam",
+        since: ago(200),
+    };
+    let people = |kind, members| People {
+        frame: adam(),
+        done: None,
+        name: of("Adam’s household"),
+        kind,
+        members,
+        waiting: vec![],
+        waits: false,
+    };
     Ok(vec![
         ("home", Home { frame: adam(), done: None, things }.render()?),
         (

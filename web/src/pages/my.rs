@@ -145,16 +145,24 @@ impl HolderKind {
 pub struct People {
     /// Around the page.
     pub frame: Frame,
+    /// What just happened.
+    pub done: Option<Done>,
     /// The account's name.
     pub name: String,
     /// Household or organisation.
     pub kind: AccountKind,
     /// The members, the viewer among them.
     pub members: Vec<Member>,
+    /// Who is no member until the viewer confirms it.
+    pub waiting: Vec<Member>,
+    /// Whether the viewer is no member until an owner confirms it.
+    pub waits: bool,
 }
 
 /// One member.
 pub struct Member {
+    /// The bond's id, for the link.
+    pub bond: String,
     /// The person's name.
     pub name: String,
     /// The role in the account.
@@ -356,6 +364,11 @@ pub enum Done {
         /// The holder's name.
         who: String,
     },
+    /// Somebody is a member again.
+    MemberConfirmed {
+        /// Their name.
+        who: String,
+    },
     /// A passkey was added.
     PasskeyAdded,
     /// A passkey has a new name.
@@ -382,6 +395,7 @@ impl Done {
             Self::AccessEnded { who } => frame.with("done-access-ended", "who", who),
             Self::ThingRemoved { thing } => frame.with("done-thing-removed", "thing", thing),
             Self::AccessConfirmed { who } => frame.with("done-access-confirmed", "who", who),
+            Self::MemberConfirmed { who } => frame.with("done-member-confirmed", "who", who),
             Self::PasskeyAdded => frame.say("done-passkey-added"),
             Self::PasskeyRenamed => frame.say("done-passkey-renamed"),
             Self::PasskeyRemoved => frame.say("done-passkey-removed"),

@@ -40,6 +40,8 @@ pub const MY_BOND_END: &str = "/my/things/{id}/access/{bond}/end";
 pub const MY_BOND_CONFIRM: &str = "/my/things/{id}/access/{bond}/confirm";
 /// Members of the household.
 pub const MY_PEOPLE: &str = "/my/people";
+/// Post: somebody is still a member.
+pub const MY_PEOPLE_CONFIRM: &str = "/my/people/{bond}/confirm";
 /// Passkeys, sessions, apps.
 pub const MY_SECURITY: &str = "/my/security";
 /// Change the password: form and its post (`current`, `password`).
@@ -60,7 +62,7 @@ pub const MY_SESSIONS_END: &str = "/my/sessions/end";
 pub const MY_APP_END: &str = "/my/apps/{id}/end";
 
 /// All of them.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 29] = [
     SIGN_UP,
     VERIFY,
     SIGN_IN,
@@ -80,6 +82,7 @@ pub const ALL: [&str; 28] = [
     MY_BOND_END,
     MY_BOND_CONFIRM,
     MY_PEOPLE,
+    MY_PEOPLE_CONFIRM,
     MY_SECURITY,
     MY_PASSWORD,
     MY_PASSKEYS,

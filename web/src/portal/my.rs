@@ -1,4 +1,4 @@
-//! `/my`: things, one thing with who may do what, ends, people.
+//! `/my`: things, one thing with who may do what, ends.
 
 use app::people::{AccessView, AppKind, HolderView, Removed, ThingView, WaitingView};
 use axum::extract::{Path, State as Extract};
@@ -9,7 +9,7 @@ use identity::{AssetId, BondId, ProblemCode};
 use super::letters;
 use super::sign_in::Yes;
 use crate::browser::{PostedBy, SignedIn, broke, redirect, redirect_done};
-use crate::pages::my::{Access, Act, Confirm, Done, HolderKind, Home, Member, People, Thing, ThingCard};
+use crate::pages::my::{Access, Act, Confirm, Done, HolderKind, Home, Thing, ThingCard};
 use crate::pages::{Icon, Moment, Outcome, path};
 use crate::state::State;
 
@@ -192,7 +192,7 @@ pub(super) async fn confirm(
     }
 }
 
-fn no(code: &ProblemCode) -> Outcome {
+pub(super) fn no(code: &ProblemCode) -> Outcome {
     match code {
         ProblemCode::NotFound => Outcome::NotFound,
         _ => Outcome::NotAllowed,
@@ -223,21 +223,4 @@ pub(super) async fn remove(Extract(state): Extract<State>, id: Path<String>, pos
         Ok(Err(_)) => by.visitor.notice(Outcome::NotAllowed),
         Err(fault) => broke(&state, &fault),
     }
-}
-
-/// The members of the household.
-pub(super) async fn people(Extract(state): Extract<State>, by: SignedIn) -> Response {
-    let people = match state.app.people(&by.viewer).await {
-        Ok(Some(people)) => people,
-        Ok(None) => return by.visitor.notice(Outcome::NotFound),
-        Err(fault) => return broke(&state, &fault),
-    };
-    let members = people.members.into_iter().map(|member| Member {
-        name: member.name,
-        role: member.role,
-        you: member.you,
-        since: Moment::utc(member.since),
-    });
-    let page = People { frame: by.visitor.frame(), name: people.name, kind: people.kind, members: members.collect() };
-    by.visitor.page(StatusCode::OK, &page)
 }

@@ -291,3 +291,40 @@ async fn what_a_restore_suspended_waits_for_the_owners_yes() {
     let twice = browser.submit("/my/things/ast_1", "/my/things/ast_1/access/bnd_1/confirm", &[]).await;
     assert_eq!(twice.status, StatusCode::NOT_FOUND, "it does not wait any more");
 }
+
+#[tokio::test]
+async fn a_membership_that_a_restore_suspended_waits_for_an_owners_yes() {
+    let world = World::new().await;
+    let (adam, eve) = (world.adam().await, world.user("eve@example.com", "Eve", &[]).await);
+    speaker(&world, &adam).await;
+    let home = json!({ "kind": "account", "id": adam.account });
+    let member =
+        Bond { state: identity::bond::BondState::Suspended, ..bond("bnd_eve", &eve, home.clone(), BondRole::CoOwner) };
+    // Eve belongs here and nowhere else.
+    let known: identity::Fact<User> = store::record(&*world.store, eve.id.as_str()).await.unwrap().unwrap();
+    let moved: identity::Change = known.rewrite(User { account: adam.account.clone(), ..eve.clone() }).into();
+    let own = world.store.load_things(eve.id.clone()).await.unwrap().accounts.remove(0).1;
+    let left = Bond { state: identity::bond::BondState::Ended, ended_at: Some(1_764_000_000), ..own.record.clone() };
+    let left: identity::Change = own.rewrite(left).into();
+    keep(&world, vec![registry(member), moved.into(), left.into()]).await;
+
+    let mut hers = world.signed_in("eve@example.com").await;
+    let page = hers.get("/my/people").await;
+    assert!(page.says("You are a member again once an owner says") && !page.says("Adam</bdi>"), "{}", page.body);
+    assert_eq!(hers.get("/my/things/ast_1").await.status, StatusCode::NOT_FOUND);
+    let refused = hers.submit("/signout", "/my/people/bnd_eve/confirm", &[]).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "nobody vouches for themselves");
+
+    let mut his = world.signed_in("adam@example.com").await;
+    let page = his.get("/my/people").await;
+    assert!(page.says("Waiting for your yes") && page.says("/my/people/bnd_eve/confirm"), "{}", page.body);
+    let confirmed = his.submit("/my/people", "/my/people/bnd_eve/confirm", &[]).await;
+    assert_eq!((confirmed.status, confirmed.to()), (StatusCode::SEE_OTHER, "/my/people"), "{}", confirmed.body);
+    let page = his.get("/my/people").await;
+    assert!(page.says("Eve is a member again") && !page.says("bnd_eve/confirm"), "{}", page.body);
+    assert_eq!(world.events("bond.resumed").await, 1);
+    assert!(hers.get("/my/people").await.says("Adam</bdi>"));
+    assert_eq!(hers.get("/my/things/ast_1").await.status, StatusCode::OK);
+    let twice = his.submit("/signout", "/my/people/bnd_eve/confirm", &[]).await;
+    assert_eq!(twice.status, StatusCode::NOT_FOUND, "it does not wait any more");
+}
