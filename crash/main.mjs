@@ -1,6 +1,6 @@
 // The crash harness: starts the server, loads it from several clients at once, kills it without
 // warning, starts it again, and holds what the clients were told against what is there. Again and
-// again. `cargo xtask crash [ROUNDS] [--store sqlite|postgres] [--seed N]`.
+// again. `cargo xtask crash [ROUNDS] [--store sqlite|postgres] [--seed N] [--moments]`.
 //
 // Owns: rounds, moments of death, the log as a whole. Does not own: single deeds (deeds.mjs).
 
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { Chance } from './chance.mjs';
 import { Broken, DEEDS } from './deeds.mjs';
 import { House, No } from './house.mjs';
+import { aim } from './moments.mjs';
 import { Postgres } from './postgres.mjs';
 import { freePorts, Left, Server } from './server.mjs';
 import { SPOILT, Spoiler } from './spoiler.mjs';
@@ -29,7 +30,7 @@ function optionsOf(words) {
   const seed = Number(value('--seed') ?? Math.floor(Math.random() * 2 ** 31));
   const store = value('--store') ?? 'sqlite';
   if (!['sqlite', 'postgres'].includes(store)) throw new Error(`--store is sqlite or postgres, not ${store}`);
-  return { rounds, seed, store, spoilt: words.includes('--spoilt') };
+  return { rounds, seed, store, spoilt: words.includes('--spoilt'), moments: words.includes('--moments') };
 }
 
 /// The check of the check: what is spoilt on purpose must be noticed.
@@ -287,6 +288,7 @@ const options = optionsOf(process.argv.slice(2));
 
 try {
   if (options.spoilt) await checkTheCheck();
+  else if (options.moments) await aim(options);
   else await run(options);
 } catch (error) {
   console.error(`crash: ${error instanceof Broken ? error.message : error.stack}`);

@@ -82,9 +82,14 @@ export class Left {
 
   /// Asks a copy, file and log, so that the next start finds everything as it was left.
   ask(question) {
+    return this.of(this.file, question);
+  }
+
+  /// The same of another file.
+  of(file, question) {
     for (const tail of ['', '-wal', '-shm']) rmSync(this.copy + tail, { force: true });
-    copyFileSync(this.file, this.copy);
-    if (existsSync(`${this.file}-wal`)) copyFileSync(`${this.file}-wal`, `${this.copy}-wal`);
+    copyFileSync(file, this.copy);
+    if (existsSync(`${file}-wal`)) copyFileSync(`${file}-wal`, `${this.copy}-wal`);
     return sqlite(this.copy, question);
   }
 

@@ -1,5 +1,5 @@
-//! `crash [ROUNDS] [--store sqlite|postgres] [--seed N]`: the server killed without warning, again
-//! and again, under load.
+//! `crash [ROUNDS] [--store sqlite|postgres] [--seed N] [--moments]`: the server killed without
+//! warning, again and again: under load, or in the midst of what runs seldom.
 //!
 //! Owns: building and installing what the run needs, and how long it is in the check.
 //! Does not own: what is done and what must hold; that is `crash/main.mjs`.
@@ -11,6 +11,9 @@ use crate::workshop::{Failure, Workshop, succeed};
 /// Kills in the check, with the embedded store and with PostgreSQL.
 const ROUNDS: &str = "100";
 const ROUNDS_WITH_POSTGRES: &str = "20";
+/// Kills in the midst of each: a migration, forgetting, a backup, a restore.
+const AIMED: &str = "4";
+const AIMED_WITH_POSTGRES: &str = "2";
 
 pub(crate) fn run(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
     tools::install_for_crash(shop)?;
@@ -22,7 +25,11 @@ pub(crate) fn check(shop: &Workshop) -> Result<Outcome, Failure> {
     run(shop, &["--spoilt".to_owned()])?;
     harness(shop, &[ROUNDS.to_owned()])?;
     harness(shop, &[ROUNDS_WITH_POSTGRES, "--store", "postgres"].map(str::to_owned))?;
-    Ok(Outcome::Passed(format!("{ROUNDS} kills, and {ROUNDS_WITH_POSTGRES} with PostgreSQL, nothing lost")))
+    harness(shop, &[AIMED, "--moments"].map(str::to_owned))?;
+    harness(shop, &[AIMED_WITH_POSTGRES, "--moments", "--store", "postgres"].map(str::to_owned))?;
+    Ok(Outcome::Passed(format!(
+        "{ROUNDS} kills, {ROUNDS_WITH_POSTGRES} with PostgreSQL, and some in the midst of what runs seldom: nothing lost"
+    )))
 }
 
 fn harness(shop: &Workshop, arguments: &[String]) -> Result<(), Failure> {
