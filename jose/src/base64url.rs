@@ -17,7 +17,18 @@ pub struct DecodeError;
 /// Encodes without padding.
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     let bytes = bytes.as_ref();
-    let mut text = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
+    let mut text = Vec::with_capacity(encoded_len(bytes.len()));
+    encode_after(&mut text, bytes);
+    String::from_utf8(text).expect("the alphabet is ASCII")
+}
+
+/// So many letters encode so many bytes.
+pub(crate) fn encoded_len(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
+}
+
+/// Encodes behind what is already written.
+pub(crate) fn encode_after(text: &mut Vec<u8>, bytes: &[u8]) {
     let letters = |bits: u32| [bits >> 18, bits >> 12, bits >> 6, bits].map(letter);
     let (groups, rest) = bytes.as_chunks::<3>();
     for [a, b, c] in groups {
@@ -28,7 +39,6 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
         [a, b] => text.extend(letters(u32::from_be_bytes([0, a, b, 0])).into_iter().take(3)),
         _ => {}
     }
-    String::from_utf8(text).expect("the alphabet is ASCII")
 }
 
 /// Decodes the canonical form only.
@@ -37,11 +47,7 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
 /// [`DecodeError`] for padding, whitespace, the standard alphabet's `+` and
 /// `/`, a length no encoder produces, or non-zero bits after the last byte.
 pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, DecodeError> {
-    decode_with(text.as_ref(), |symbol| match symbol {
-        b'-' => Some(62),
-        b'_' => Some(63),
-        symbol => alphanumeric(symbol),
-    })
+    decode_with(text.as_ref(), &VALUES)
 }
 
 /// Decodes the standard alphabet with its padding, which JOSE uses for the
@@ -52,27 +58,65 @@ pub fn decode_standard(text: &str) -> Result<Vec<u8>, DecodeError> {
         return Err(DecodeError);
     }
     let unpadded = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
-    decode_with(unpadded, |symbol| match symbol {
-        b'+' => Some(62),
-        b'/' => Some(63),
-        symbol => alphanumeric(symbol),
-    })
+    decode_with(unpadded, &STANDARD_VALUES)
 }
 
-fn decode_with(text: &[u8], value: impl Fn(u8) -> Option<u8>) -> Result<Vec<u8>, DecodeError> {
+/// Six bits of each symbol; [`NONE`] for what is none of the alphabet.
+type Values = [u8; 256];
+
+const NONE: u8 = 0x80;
+const VALUES: Values = values(*b"-_");
+const STANDARD_VALUES: Values = values(*b"+/");
+
+#[expect(clippy::indexing_slicing, reason = "computed by the compiler, which would refuse an index out of bounds")]
+const fn values([symbol_62, symbol_63]: [u8; 2]) -> Values {
+    let mut values = [NONE; 256];
+    let mut at = 0;
+    let mut symbol = 0u8;
+    while at < 256 {
+        values[at] = match symbol {
+            b'A'..=b'Z' => symbol - b'A',
+            b'a'..=b'z' => symbol - b'a' + 26,
+            b'0'..=b'9' => symbol - b'0' + 52,
+            symbol if symbol == symbol_62 => 62,
+            symbol if symbol == symbol_63 => 63,
+            _ => NONE,
+        };
+        at += 1;
+        symbol = symbol.wrapping_add(1);
+    }
+    values
+}
+
+fn decode_with(text: &[u8], values: &Values) -> Result<Vec<u8>, DecodeError> {
+    let value = |symbol: u8| values.get(usize::from(symbol)).copied().expect("a table of 256 has every byte");
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
-    for chunk in text.chunks(4) {
-        let mut bits = 0u32;
-        for symbol in chunk {
-            bits = bits << 6 | u32::from(value(*symbol).ok_or(DecodeError)?);
+    let (groups, rest) = text.as_chunks::<4>();
+    for group in groups {
+        let [a, b, c, d] = group.map(value);
+        if (a | b | c | d) & NONE != 0 {
+            return Err(DecodeError);
         }
-        let [_, a, b, c] = (bits << (6 * (4 - chunk.len()))).to_be_bytes();
-        match chunk.len() {
-            4 => bytes.extend([a, b, c]),
-            3 if c == 0 => bytes.extend([a, b]),
-            2 if b == 0 && c == 0 => bytes.push(a),
-            _ => return Err(DecodeError),
+        bytes.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+    }
+    // Bits left over must be zero, or two texts would stand for the same bytes.
+    match *rest {
+        [] => {}
+        [a, b] => {
+            let [a, b] = [a, b].map(value);
+            if (a | b) & NONE != 0 || b & 0x0f != 0 {
+                return Err(DecodeError);
+            }
+            bytes.push(a << 2 | b >> 4);
         }
+        [a, b, c] => {
+            let [a, b, c] = [a, b, c].map(value);
+            if (a | b | c) & NONE != 0 || c & 0x03 != 0 {
+                return Err(DecodeError);
+            }
+            bytes.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2]);
+        }
+        _ => return Err(DecodeError),
     }
     Ok(bytes)
 }
@@ -80,15 +124,6 @@ fn decode_with(text: &[u8], value: impl Fn(u8) -> Option<u8>) -> Result<Vec<u8>,
 /// Of the lowest six bits.
 fn letter(bits: u32) -> u8 {
     URL.get((bits & 0x3f) as usize).copied().expect("six bits index an alphabet of 64")
-}
-
-fn alphanumeric(symbol: u8) -> Option<u8> {
-    match symbol {
-        b'A'..=b'Z' => Some(symbol - b'A'),
-        b'a'..=b'z' => Some(symbol - b'a' + 26),
-        b'0'..=b'9' => Some(symbol - b'0' + 52),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

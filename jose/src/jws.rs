@@ -267,6 +267,34 @@ impl fmt::Debug for Verified {
     }
 }
 
+/// The header of compact tokens that one key signs under one `typ`, written once.
+#[derive(Clone, Debug)]
+pub struct Head {
+    alg: Alg,
+    /// In base64url, with the dot behind it.
+    text: Vec<u8>,
+}
+
+impl Head {
+    /// `typ`, `alg`, `kid`.
+    pub fn new(typ: Option<&str>, alg: Alg, kid: Option<&str>) -> Head {
+        Head { alg, text: encoded(&header(typ, alg, kid, &Map::new())) }
+    }
+}
+
+/// Signs a payload under a header that is written already; otherwise as
+/// [`sign_compact`].
+///
+/// # Errors
+/// Those of [`sign_compact`]; [`SignError::AlgMismatch`] also for a header of
+/// another algorithm.
+pub fn sign_under(head: &Head, payload: &[u8], signer: &dyn Signer) -> Result<String, SignError> {
+    if head.alg != signer.alg() || !signer.jwk().permits(signer.alg()) {
+        return Err(SignError::AlgMismatch);
+    }
+    finish(&head.text, payload, |input| signer.sign(input))
+}
+
 /// Signs a payload and returns the compact form. The header is `typ`, `alg`,
 /// `kid`, then the extra members.
 ///
@@ -299,7 +327,11 @@ pub(crate) fn compact(
     if RESERVED.iter().any(|name| extra.contains_key(*name)) {
         return Err(SignError::ReservedHeader);
     }
-    // Written member by member: the order is ours, not that of a map.
+    finish(&encoded(&header(typ, alg, kid, extra)), payload, sign)
+}
+
+/// Written member by member: the order is ours, not that of a map.
+fn header(typ: Option<&str>, alg: Alg, kid: Option<&str>, extra: &Map<String, Value>) -> String {
     let mut header = String::from("{");
     let own = [("typ", typ), ("alg", Some(alg.as_str())), ("kid", kid)];
     let own = own.into_iter().filter_map(|(name, value)| Some((name, Value::from(value?))));
@@ -311,17 +343,35 @@ pub(crate) fn compact(
         header.push_str(&alloc::format!("{}:{value}", Value::from(name)));
     }
     header.push('}');
+    header
+}
 
-    let mut token = base64url::encode(header);
-    token.push('.');
-    token.push_str(&base64url::encode(payload));
-    let signature = sign(token.as_bytes())?;
-    token.push('.');
-    token.push_str(&base64url::encode(signature));
+fn encoded(header: &str) -> Vec<u8> {
+    let mut text = Vec::new();
+    base64url::encode_after(&mut text, header.as_bytes());
+    text.push(b'.');
+    text
+}
+
+/// Longer than the signature of any key but a very long one of RSA.
+const SIGNATURE_ROOM: usize = 512;
+
+fn finish(
+    head: &[u8],
+    payload: &[u8],
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, SignError>,
+) -> Result<String, SignError> {
+    let room = head.len() + base64url::encoded_len(payload.len()) + SIGNATURE_ROOM;
+    let mut token = Vec::with_capacity(room);
+    token.extend_from_slice(head);
+    base64url::encode_after(&mut token, payload);
+    let signature = sign(&token)?;
+    token.push(b'.');
+    base64url::encode_after(&mut token, &signature);
     if token.len() > MAX_LEN {
         return Err(SignError::TooLong);
     }
-    Ok(token)
+    Ok(String::from_utf8(token).expect("the alphabet is ASCII"))
 }
 
 fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, JwsError> {
