@@ -96,6 +96,10 @@ impl Framing {
                     }
                     usize::try_from(here).unwrap_or(usize::MAX)
                 }
+                // Of a value that frames nothing only its end matters.
+                Place::Value if self.field.frames == Frames::Nothing && is_text(byte) => {
+                    bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_text(**byte)).count()
+                }
                 _ => {
                     self.place = self.step(byte).ok_or(Ambiguous { at })?;
                     1

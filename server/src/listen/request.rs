@@ -56,7 +56,7 @@ impl Dressed {
     ) -> Self {
         // A route for large bodies says so by a `DefaultBodyLimit` of its own; `upload_bytes`
         // holds for it as well.
-        let router = telemetry::mark_routes(router).layer(DefaultBodyLimit::max(limits.body_bytes));
+        let router = telemetry::mark_routes(router, DefaultBodyLimit::max(limits.body_bytes));
         Self {
             answers: telemetry::Answers::of(listener),
             router,
@@ -80,12 +80,14 @@ pub(super) async fn answer(
 ) -> Result<Response<Sending>, Infallible> {
     let version = request.version();
     let admitted = admit(&dressed, &connected, &mut request);
-    let response = telemetry::observe(&dressed.answers, request.method().clone(), async {
+    let method = request.method().clone();
+    let response = telemetry::observe(&dressed.answers, method, async |route| {
         let peer = match admitted {
             Ok(peer) => peer,
             Err(refused) => return refused.response(version),
         };
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(route);
         let request = request.map(|body| Body::new(Limited::new(body, dressed.upload_bytes)));
         match tokio::time::timeout(dressed.deadline, dressed.router.clone().oneshot(request)).await {
             Ok(Ok(response)) => response,

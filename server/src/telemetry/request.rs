@@ -1,14 +1,13 @@
 //! One line, one id and one count per request.
 
-use std::future::Future;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
-use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use http::{HeaderName, HeaderValue, Method};
 use tokio::time::Instant;
+use tower::util::MapRequestLayer;
 use tracing::{Instrument, Span, field};
 
 use super::metrics::Answers;
@@ -19,21 +18,31 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What a request that found no route is counted under.
 const NO_ROUTE: &str = "none";
 
-/// The route as it is registered, on its way out.
-#[derive(Clone)]
-struct Route(MatchedPath);
+/// The route that answers a request, as it is registered; told by the request on its way in.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Route(Arc<OnceLock<MatchedPath>>);
 
-/// Makes a router say which of its routes answered.
-pub(crate) fn mark_routes(router: Router) -> Router {
-    router.layer(middleware::from_fn(mark_route))
+impl Route {
+    fn as_str(&self) -> &str {
+        self.0.get().map_or(NO_ROUTE, MatchedPath::as_str)
+    }
 }
 
-async fn mark_route(matched: Option<MatchedPath>, request: Request, next: Next) -> Response {
-    let Some(matched) = matched else { return next.run(request).await };
-    Span::current().record("route", matched.as_str());
-    let mut response = next.run(request).await;
-    response.extensions_mut().insert(Route(matched));
-    response
+/// Makes a router say which of its routes answers, within a limit for what it reads whole. Both in
+/// one layer: each is a box around every route.
+pub(crate) fn mark_routes(router: Router, limit: DefaultBodyLimit) -> Router {
+    router.layer((limit, MapRequestLayer::new(mark_route)))
+}
+
+fn mark_route(request: Request) -> Request {
+    if let Some(matched) = request.extensions().get::<MatchedPath>() {
+        Span::current().record("route", matched.as_str());
+        if let Some(Route(route)) = request.extensions().get() {
+            // Already told only where one router stands within another.
+            let _ = route.set(matched.clone());
+        }
+    }
+    request
 }
 
 /// Runs what answers a request within a span, then tells and counts it. The id is ours alone:
@@ -41,22 +50,21 @@ async fn mark_route(matched: Option<MatchedPath>, request: Request, next: Next) 
 pub(crate) async fn observe(
     answers: &Answers,
     method: Method,
-    answer: impl Future<Output = http::Response<Body>>,
+    answer: impl AsyncFnOnce(Route) -> http::Response<Body>,
 ) -> http::Response<Body> {
     let (start, listener) = (Instant::now(), answers.listener());
     let method = known_method(&method);
     let id = jose::base64url::encode(port::random::<15>(&SystemEntropy));
     let span = tracing::info_span!("request", id, listener, method, route = field::Empty);
-    let mut response = answer.instrument(span.clone()).await;
+    let route = Route::default();
+    let mut response = answer(route.clone()).instrument(span.clone()).await;
     let elapsed = start.elapsed();
-    let route = response.extensions_mut().remove::<Route>();
-    let route = route.as_ref().map_or(NO_ROUTE, |route| route.0.as_str());
     let status = response.status().as_u16();
     span.in_scope(|| {
         let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status, ms, "answered");
     });
-    answers.count(route, method, status, elapsed.as_secs_f64());
+    answers.count(route.as_str(), method, status, elapsed.as_secs_f64());
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, id);
     }
@@ -108,12 +116,14 @@ mod tests {
         let lines = Lines::default();
         let writer = lines.clone();
         let log = subscriber(&Log { level: Level::Trace, format }, move || writer.clone());
-        let router = mark_routes(Router::new().route("/thing/{id}", get(async || "ok")));
+        let router = mark_routes(Router::new().route("/thing/{id}", get(async || "ok")), DefaultBodyLimit::max(1024));
         let request = Request::builder().uri(uri).header("authorization", "Bearer topsecret").body(Body::empty());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let response = tracing::subscriber::with_default(log, || {
-            runtime.block_on(observe(&Answers::of("people"), Method::GET, async {
-                router.oneshot(request.unwrap()).await.unwrap_or_else(|never| match never {})
+            runtime.block_on(observe(&Answers::of("people"), Method::GET, async |route| {
+                let mut request = request.unwrap();
+                request.extensions_mut().insert(route);
+                router.oneshot(request).await.unwrap_or_else(|never| match never {})
             }))
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
