@@ -208,14 +208,11 @@ impl App {
             anc: called.anchors.clone(),
             ..Claims::default()
         };
-        let serde_json::Value::Object(claims) = serde_json::to_value(claims).map_err(|_| Fault::Broken("claims"))?
-        else {
-            return Err(Fault::Broken("claims"));
-        };
+        let claims = serde_json::to_vec(&claims).map_err(|_| Fault::Broken("claims"))?;
         let kind = TokenKind::Access;
         let unsigned = Unsigned { kind, typ: kind.typ(), alg: Alg::ES256, opaque: false, claims };
         self.in_time()?;
-        let access_token = self.keys.sign(&unsigned, now, draw.bytes())?;
+        let access_token = self.keys.sign(&unsigned, now, || draw.bytes())?;
         let token_type = if by_key { "DPoP" } else { "Bearer" };
         Ok(CallHomeReply { called, access_token, token_type, expires_in: exp - now, scope, now })
     }

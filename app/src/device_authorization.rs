@@ -31,9 +31,10 @@ impl App {
     pub async fn begin_pairing(&self, request: TokenRequest) -> Result<Result<Begun, TokenRefusal>, Fault> {
         let draw = self.draw();
         let refusal = |refusal, basic, nonce| Ok(Err(TokenRefusal { refusal, basic, nonce }));
-        let asked = match self.collect(&request, &draw).await {
+        let basic = request.authorization.is_some();
+        let asked = match self.collect(request, &draw).await {
             Ok(asked) => asked,
-            Err(refused) => return refusal(refused, request.authorization.is_some(), None),
+            Err(refused) => return refusal(refused, basic, None),
         };
         let parsed = asked.jkt().and_then(|jkt| Request::parse(&asked.form, jkt));
         let (device_code, digest) = draw.secret();

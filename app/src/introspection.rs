@@ -1,8 +1,7 @@
 //! Introspection (RFC 7662): the door's own check, then what is told.
 
-use oauth::grant::token_exchange::Subject;
-use oauth::introspection;
-use serde_json::Value;
+use authority::SoundToken;
+use oauth::introspection::{self, Reply};
 use store::Commit;
 
 use crate::app::App;
@@ -14,24 +13,21 @@ impl App {
     ///
     /// # Errors
     /// [`Fault`]; the inner refusal where the caller is not who may ask.
-    pub async fn introspect(&self, request: TokenRequest) -> Result<Result<Value, TokenRefusal>, Fault> {
+    pub async fn introspect(&self, request: TokenRequest) -> Result<Result<Reply, TokenRefusal>, Fault> {
         self.knows_enough()?;
         let draw = self.draw();
-        let asked = match self.collect(&request, &draw).await {
+        let basic = request.authorization.is_some();
+        let asked = match self.collect(request, &draw).await {
             Ok(asked) => asked,
             Err(refusal) => {
-                return Ok(Err(TokenRefusal { refusal, basic: request.authorization.is_some(), nonce: None }));
+                return Ok(Err(TokenRefusal { refusal, basic, nonce: None }));
             }
         };
         let token = match asked.form.required("token", "token_missing") {
             Ok(token) => token,
             Err(refusal) => return Ok(Err(TokenRefusal { refusal, basic: false, nonce: None })),
         };
-        let subject = self
-            .authority
-            .verify(token, draw.now())
-            .ok()
-            .map(|sound| Subject { kind: sound.kind(), claims: sound.claims().clone() });
+        let subject = self.authority.verify(token, draw.now()).ok();
         let (asked, subject) = (&asked, &subject);
         let outcome = self
             .decide(|| async move {
@@ -40,7 +36,7 @@ impl App {
                 let reply = self.authenticate_client(asked, &facts).and_then(|client| {
                     introspection::admit(&client)?;
                     commit.changes.extend(client.once().map(Into::into));
-                    Ok(introspection::reply(&client, subject.as_ref(), &self.tenant.issuer))
+                    Ok(introspection::reply(&client, subject.as_deref().map(SoundToken::claims), &self.tenant.issuer))
                 });
                 Ok((commit, reply))
             })

@@ -10,7 +10,7 @@ use authority::{KeySet, OPAQUE_PREFIX};
 use identity::{Digest, FamilyId, Secret};
 use jose::seal::SealingKey;
 use jose::{Alg, Jwk, SigningKey, VerifyingKey, base64url, digest, jws};
-use oauth::token::Unsigned;
+use oauth::token::{TokenKind, Unsigned};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -98,11 +98,23 @@ fn unseal(key: &SealingKey, place: &[u8], sealed: &str) -> Result<Zeroizing<Vec<
 /// The cause of a start with the wrong key.
 pub const OTHER_MASTER_KEY: &str = "sealed_key_of_another_master_key";
 
+const NO_KEY: Fault = Fault::Broken("no_signing_key");
+
 /// A key with its times. One that was sealed meanwhile under a master key that
 /// this node does not have verifies and does not sign.
 struct Held {
     record: oauth::SigningKey,
     key: Option<Arc<SigningKey>>,
+    /// Of each kind of token, its header.
+    heads: [(&'static str, jws::Head); 3],
+}
+
+impl Held {
+    fn new(record: oauth::SigningKey, key: Option<Arc<SigningKey>>) -> Self {
+        let kinds = [TokenKind::Access, TokenKind::Asset, TokenKind::Id];
+        let heads = kinds.map(|kind| (kind.typ(), jws::Head::new(Some(kind.typ()), record.alg, Some(&record.kid))));
+        Self { record, key, heads }
+    }
 }
 
 /// The keys of one tenant.
@@ -199,16 +211,17 @@ impl KeyRing {
         let open = |record: oauth::SigningKey| {
             let held = known.iter().find(|held| held.record.kid == record.kid && held.record.jwk == record.jwk);
             if let Some(key) = held.and_then(|held| held.key.clone()) {
-                return Ok(Held { key: Some(key), record });
+                return Ok(Held::new(record, Some(key)));
             }
             let private = match unseal(&at_rest, record.kid.as_bytes(), &record.sealed) {
                 Ok(private) => private,
-                Err(Fault::Broken(OTHER_MASTER_KEY)) => return Ok(Held { key: None, record }),
+                Err(Fault::Broken(OTHER_MASTER_KEY)) => return Ok(Held::new(record, None)),
                 Err(fault) => return Err(fault),
             };
             let key =
                 SigningKey::from_pkcs8(record.alg, &private).map_err(|_| Fault::Broken("sealed_key_malformed"))?;
-            Ok(Held { key: Some(Arc::new(key.with_kid(record.kid.clone()))), record })
+            let key = key.with_kid(record.kid.clone());
+            Ok(Held::new(record, Some(Arc::new(key))))
         };
         let held = records.into_iter().map(open).collect::<Result<Vec<_>, Fault>>()?;
         let closed = held.iter().filter(|held| held.key.is_none()).count();
@@ -242,29 +255,35 @@ impl KeyRing {
         Ok(set)
     }
 
-    /// Signs, or seals where an opaque token is wanted. `nonce` seals.
+    /// Signs, or seals where an opaque token is wanted; only then `nonce` is drawn.
     ///
     /// # Errors
     /// [`Fault::Broken`] when there is no key for the algorithm.
-    pub fn sign(&self, token: &Unsigned, now: i64, nonce: [u8; 24]) -> Result<String, Fault> {
-        let payload = serde_json::to_vec(&token.claims).map_err(|_| Fault::Broken("claims"))?;
+    pub fn sign(&self, token: &Unsigned, now: i64, nonce: impl FnOnce() -> [u8; 24]) -> Result<String, Fault> {
         if token.opaque {
-            let sealed = self.opaque.seal(nonce, OPAQUE_PREFIX.as_bytes(), &payload);
+            let sealed = self.opaque.seal(nonce(), OPAQUE_PREFIX.as_bytes(), &token.claims);
             return Ok(format!("{OPAQUE_PREFIX}{}", base64url::encode(&sealed)));
         }
-        self.sign_claims(token.typ, token.alg, &payload, now)
+        self.sign_claims(token.typ, token.alg, &token.claims, now)
     }
 
     fn sign_claims(&self, typ: &str, alg: Alg, payload: &[u8], now: i64) -> Result<String, Fault> {
         let held = self.held();
-        let signs = |held: &Held| {
+        let signs = |held: &&Held| {
             let in_time = held.record.not_before <= now && now < held.record.retire_at;
-            let key = held.key.as_ref().filter(|_| in_time && held.record.alg == alg)?;
-            Some((held.record.not_before, held.record.kid.clone(), Arc::clone(key)))
+            in_time && held.key.is_some() && held.record.alg == alg
         };
-        let newest = held.iter().filter_map(signs).max_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-        let (_, kid, key) = newest.ok_or(Fault::Broken("no_signing_key"))?;
-        jws::sign_compact(Some(typ), Some(&kid), &Map::new(), payload, &*key).map_err(|_| Fault::Broken("signing"))
+        let newest = held
+            .iter()
+            .filter(signs)
+            .max_by(|a, b| (a.record.not_before, &a.record.kid).cmp(&(b.record.not_before, &b.record.kid)));
+        let (held, key) = newest.and_then(|held| Some((held, held.key.as_deref()?))).ok_or(NO_KEY)?;
+        let head = held.heads.iter().find(|(own, _)| *own == typ).map(|(_, head)| head);
+        let signed = match head {
+            Some(head) => jws::sign_under(head, payload, key),
+            None => jws::sign_compact(Some(typ), Some(&held.record.kid), &Map::new(), payload, key),
+        };
+        signed.map_err(|_| Fault::Broken("signing"))
     }
 
     /// Signs claims that are no token of the token endpoint: the time, challenges.
@@ -366,7 +385,7 @@ mod tests {
     }
 
     fn unsigned(alg: Alg, opaque: bool) -> Unsigned {
-        let claims = serde_json::json!({ "iss": "i" }).as_object().unwrap().clone();
+        let claims = br#"{"iss":"i"}"#.to_vec();
         Unsigned { kind: oauth::token::TokenKind::Access, typ: "at+jwt", alg, opaque, claims }
     }
 
@@ -379,7 +398,7 @@ mod tests {
         let (old_kid, new_kid) = (old.kid.clone(), new.kid.clone());
         ring.load(vec![old, new]).unwrap();
         let kid_at = |now| {
-            let token = ring.sign(&unsigned(Alg::ES256, false), now, [3; 24]).unwrap();
+            let token = ring.sign(&unsigned(Alg::ES256, false), now, || [3; 24]).unwrap();
             jws::Unverified::parse(&token).unwrap().header().kid().unwrap().to_owned()
         };
         assert_eq!(kid_at(1000 + PUBLISHED_BEFORE - 1), old_kid);
@@ -395,7 +414,10 @@ mod tests {
         let record = ring().generate(Alg::ES256, 0, [1; 24]).unwrap();
         let other = ring_of(6);
         assert_eq!(other.load(vec![record]).unwrap(), 1);
-        assert!(matches!(other.sign(&unsigned(Alg::ES256, false), 0, [1; 24]), Err(Fault::Broken("no_signing_key"))));
+        assert!(matches!(
+            other.sign(&unsigned(Alg::ES256, false), 0, || [1; 24]),
+            Err(Fault::Broken("no_signing_key"))
+        ));
         assert_eq!(other.published(0, 86_400).len(), 1, "it verifies all the same");
     }
 
@@ -406,7 +428,7 @@ mod tests {
         ring.load(vec![record.clone()]).unwrap();
         let resealed = ring.reseal_key(&record, &MasterKey::new([6; 32]), [2; 24]).unwrap();
         assert_eq!(ring.load(vec![resealed.clone()]).unwrap(), 0);
-        assert!(ring.sign(&unsigned(Alg::ES256, false), 0, [3; 24]).is_ok());
+        assert!(ring.sign(&unsigned(Alg::ES256, false), 0, || [3; 24]).is_ok());
         assert!(ring.reseal_key(&resealed, &MasterKey::new([7; 32]), [4; 24]).is_err(), "the old key opens nothing");
         assert_eq!(ring_of(6).load(vec![resealed]).unwrap(), 0);
     }

@@ -15,10 +15,11 @@ impl App {
     /// [`Fault`]; the inner refusal as RFC 7009 §2.2.1 says.
     pub async fn revoke(&self, request: TokenRequest) -> Result<Result<(), TokenRefusal>, Fault> {
         let draw = self.draw();
-        let asked = match self.collect(&request, &draw).await {
+        let basic = request.authorization.is_some();
+        let asked = match self.collect(request, &draw).await {
             Ok(asked) => asked,
             Err(refusal) => {
-                return Ok(Err(TokenRefusal { refusal, basic: request.authorization.is_some(), nonce: None }));
+                return Ok(Err(TokenRefusal { refusal, basic, nonce: None }));
             }
         };
         let token = match asked.form.required("token", "token_missing") {

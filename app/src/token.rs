@@ -79,7 +79,7 @@ pub(crate) type Outcome<T> = Result<Result<T, OAuthRefusal>, Fault>;
 pub(crate) struct Asked<'a> {
     pub(crate) form: Form,
     pub(crate) presented: Presented,
-    pub(crate) peer: &'a Peer,
+    pub(crate) peer: Peer,
     /// The proof, if one came, or why it does not count.
     pub(crate) proof: Result<Option<VerifiedProof>, OAuthRefusal>,
     pub(crate) draw: &'a Draw<'a>,
@@ -116,10 +116,11 @@ impl App {
         self.tell_time().await?;
         let draw = self.draw();
         self.may_issue()?;
-        let asked = match self.collect(&request, &draw).await {
+        let basic = request.authorization.is_some();
+        let asked = match self.collect(request, &draw).await {
             Ok(asked) => asked,
             Err(refusal) => {
-                return Ok(Err(TokenRefusal { refusal, basic: request.authorization.is_some(), nonce: None }));
+                return Ok(Err(TokenRefusal { refusal, basic, nonce: None }));
             }
         };
         let basic = asked.presented.used_basic();
@@ -143,13 +144,13 @@ impl App {
 
     pub(crate) async fn collect<'a>(
         &self,
-        request: &'a TokenRequest,
+        request: TokenRequest,
         draw: &'a Draw<'a>,
     ) -> Result<Asked<'a>, OAuthRefusal> {
-        let form = Form::parse(request.pairs.clone())?;
+        let form = Form::parse(request.pairs)?;
         let presented = Presented::collect(request.authorization.as_deref(), &form)?;
         let proof = self.token_proof(&request.proofs, &request.uri, draw.now()).await;
-        Ok(Asked { form, presented, peer: &request.peer, proof, draw })
+        Ok(Asked { form, presented, peer: request.peer, proof, draw })
     }
 
     async fn token_proof(&self, fields: &[String], uri: &str, now: i64) -> Result<Option<VerifiedProof>, OAuthRefusal> {
@@ -172,11 +173,14 @@ impl App {
         asked: &Asked<'_>,
         facts: &oauth::facts::CallerFacts,
     ) -> Result<AuthenticatedClient, OAuthRefusal> {
+        if asked.peer.certificate.is_none() && facts.trust_anchors.is_empty() {
+            return verify(&asked.presented, facts, asked.draw.now());
+        }
         let mut presented = asked.presented.clone();
         let client = facts.client.as_ref().map(|fact| &fact.record);
         presented.certificate =
-            client_certificate::shown(asked.peer, client, &self.settings.client_authorities, asked.draw.now());
-        presented.authorities = client_certificate::authorities(asked.peer, &facts.trust_anchors, asked.draw.now());
+            client_certificate::shown(&asked.peer, client, &self.settings.client_authorities, asked.draw.now());
+        presented.authorities = client_certificate::authorities(&asked.peer, &facts.trust_anchors, asked.draw.now());
         verify(&presented, facts, asked.draw.now())
     }
 
@@ -206,8 +210,8 @@ impl App {
         draw: &Draw<'_>,
     ) -> Result<TokenAnswer, Fault> {
         self.in_time()?;
-        let access_token = self.keys.sign(&reply.access, draw.now(), draw.bytes())?;
-        let id_token = reply.id_token.map(|token| self.keys.sign(&token, draw.now(), draw.bytes())).transpose()?;
+        let access_token = self.keys.sign(&reply.access, draw.now(), || draw.bytes())?;
+        let id_token = reply.id_token.map(|token| self.keys.sign(&token, draw.now(), || draw.bytes())).transpose()?;
         let refresh_token = reply.refresh.and_then(|handed| handed.repeated.or_else(|| refresh.cloned()));
         Ok(TokenAnswer {
             access_token,

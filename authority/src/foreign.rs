@@ -71,6 +71,9 @@ impl ForeignIssuers {
         subject_type: &str,
         now: i64,
     ) -> Option<Result<ForeignSubject, &'static str>> {
+        if self.issuers.is_empty() {
+            return None;
+        }
         let unverified = jws::Unverified::parse(token).ok()?;
         let claims = unverified.peek_claims().ok()?;
         let named = claims.get("iss").and_then(Value::as_str)?;

@@ -140,6 +140,9 @@ impl AnchorIndex {
         if self.horizon > 0 && iat <= self.horizon + SKEW {
             return Err(Dead::BeforeHorizon);
         }
+        if self.raised.is_empty() {
+            return Ok(());
+        }
         for listed in anchors.iter() {
             if self.raised.get(&listed.anchor).is_some_and(|(epoch, _)| listed.epoch < *epoch) {
                 return Err(Dead::Raised(listed.anchor.kind));

@@ -5,7 +5,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A number that only grows; the time of the raise in seconds, or 0.
 pub type Epoch = u64;
@@ -122,8 +122,8 @@ impl fmt::Display for Anchor {
 }
 
 /// An anchor with the epoch a token saw: one member of `anc`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct AnchorEpoch {
     /// The anchor.
     pub anchor: Anchor,
@@ -171,9 +171,9 @@ impl TryFrom<String> for AnchorEpoch {
     }
 }
 
-impl From<AnchorEpoch> for String {
-    fn from(anchor: AnchorEpoch) -> Self {
-        anchor.to_string()
+impl Serialize for AnchorEpoch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Actor tokens: what a device, or an app for it, says about the device when it
 //! is registered. Owns their form and who signed them.
 
+use std::sync::Arc;
+
 use identity::rule::claiming::ShownKey;
 use identity::rule::{attributes, import_line};
 use identity::{Secret, is_reserved_prefix};
@@ -15,7 +17,7 @@ const SKEW: i64 = 60;
 /// An actor token that was read but not verified. Its names are well-formed.
 #[derive(Clone)]
 pub struct ActorToken {
-    token: std::sync::Arc<jws::Unverified>,
+    token: Arc<jws::Unverified>,
     claims: Map<String, Value>,
     fingerprint: String,
     /// The did or the maker's own id of the device.
@@ -114,12 +116,26 @@ impl ActorToken {
             account: word("account_id")?,
             contact: word("contact_id")?,
             asset: word("asset_id")?,
-            token: std::sync::Arc::new(token),
+            token: Arc::new(token),
             claims,
             did,
             key,
             attributes,
         })
+    }
+
+    /// Both readings of a token, strict and lenient: who may use which is known
+    /// only after the load. Under our own names they are one.
+    ///
+    /// # Errors
+    /// Those of [`ActorToken::parse`].
+    pub fn readings(text: &str) -> [Result<Arc<Self>, &'static str>; 2] {
+        let strict = Self::parse(text, false).map(Arc::new);
+        let lenient = match &strict {
+            Ok(read) if is_plainly_named(&read.claims) => Ok(Arc::clone(read)),
+            _ => Self::parse(text, true).map(Arc::new),
+        };
+        [strict, lenient]
     }
 
     /// The single use of this token: by issuer and `jti`, or by its own digest
@@ -264,16 +280,27 @@ fn is_device_name(did: &str) -> bool {
     (1..=128).contains(&did.len()) && did.bytes().all(plain) && (ours || !is_reserved_prefix(did))
 }
 
+/// Names that Salesforce clients use, in small letters, and ours.
+const NAMES: [(&str, &str); 7] = [
+    ("did", "did"),
+    ("name", "name"),
+    ("serialnumber", "serial_number"),
+    ("accountid", "account_id"),
+    ("contactid", "contact_id"),
+    ("id", "asset_id"),
+    ("assetid", "asset_id"),
+];
+
+/// Whether every name is ours already, so that the lenient reading changes none.
+fn is_plainly_named(claims: &Map<String, Value>) -> bool {
+    claims.iter().all(|(name, value)| {
+        let lower = name.to_ascii_lowercase();
+        let renamed = NAMES.iter().any(|(theirs, ours)| *theirs == lower && ours != name);
+        !(renamed || lower == "asset" && value.is_object())
+    })
+}
+
 fn renamed(claims: Map<String, Value>) -> Map<String, Value> {
-    const NAMES: [(&str, &str); 7] = [
-        ("did", "did"),
-        ("name", "name"),
-        ("serialnumber", "serial_number"),
-        ("accountid", "account_id"),
-        ("contactid", "contact_id"),
-        ("id", "asset_id"),
-        ("assetid", "asset_id"),
-    ];
     let mut flat = Map::new();
     for (name, value) in claims {
         match value {

@@ -1,6 +1,8 @@
 //! Client authentication: exactly one method, the registered one; a device is
 //! its own client under its did (RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705 §2).
 
+use std::sync::Arc;
+
 use identity::credential::CredentialState;
 use identity::device::DeviceState;
 use identity::facts::DeviceFacts;
@@ -129,7 +131,7 @@ pub struct AuthenticatedClient {
 
 #[derive(Debug, Clone)]
 enum Who {
-    Client(Fact<Client>),
+    Client(Arc<Fact<Client>>),
     Device(Box<(DeviceFacts, Fact<Credential>, Option<Fact<TrustAnchor>>)>),
 }
 
@@ -203,6 +205,14 @@ impl AuthenticatedClient {
         }
     }
 
+    /// Whether a scope is among [`AuthenticatedClient::scopes`].
+    pub fn may_ask(&self, scope: &str) -> bool {
+        match &self.who {
+            Who::Client(client) => client.scopes.contains(scope),
+            Who::Device(_) => self.scopes().contains(scope),
+        }
+    }
+
     /// Who may receive its tokens, the default first.
     pub fn audiences(&self, tenant: &Tenant) -> Vec<String> {
         match &self.who {
@@ -269,7 +279,7 @@ pub fn verify(presented: &Presented, facts: &CallerFacts, now: i64) -> Result<Au
                 return Err(bad("no_client"));
             }
             verify_client(presented, client, &facts.tenant, facts.assertion_used, now)?;
-            Who::Client(client.clone())
+            Who::Client(Arc::clone(client))
         }
         (_, Some(device)) if device.device.id.as_str() == id => {
             if presented.by_token {

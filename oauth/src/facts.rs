@@ -1,6 +1,8 @@
 //! What the token endpoint's rules are told: one struct per set, loaded in one
 //! call and one snapshot.
 
+use std::sync::Arc;
+
 use identity::facts::{DeviceFacts, OwnedFacts};
 use identity::{
     Account, Asset, Bond, BrowserSession, DeviceId, DeviceSession, Fact, Product, Tenant, TrustAnchor, User,
@@ -16,9 +18,9 @@ use crate::pairing::Pairing;
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallerFacts {
     /// The tenant.
-    pub tenant: Tenant,
+    pub tenant: Arc<Tenant>,
     /// The client of that id.
-    pub client: Option<Fact<Client>>,
+    pub client: Option<Arc<Fact<Client>>>,
     /// The device of that id, where there is no such client.
     pub device: Option<DeviceFacts>,
     /// Whether the assertion's `jti` was used before.
@@ -138,8 +140,6 @@ pub struct RegistrationQuery {
 pub struct RegistrationFacts {
     /// Who calls.
     pub caller: CallerFacts,
-    /// The client the subject token was issued to (by its `client_id`).
-    pub subject_client: Option<Fact<Client>>,
     /// The customer.
     pub user: Option<Fact<User>>,
     /// The customer's own household.

@@ -1,6 +1,8 @@
 //! The example world that the tests of the rules begin with: Adam, his speaker,
 //! the app on his phone, and the keys of the test vectors.
 
+use std::sync::Arc;
+
 use identity::account::AccountKind;
 use identity::asset::Possession;
 use identity::bond::{BondOrigin, BondRole, BondState, Holder, Target};
@@ -116,8 +118,8 @@ pub(crate) fn web() -> Client {
 
 pub(crate) fn caller(client: &Client) -> CallerFacts {
     CallerFacts {
-        tenant: tenant(),
-        client: Some(fact(client.clone())),
+        tenant: Arc::new(tenant()),
+        client: Some(Arc::new(fact(client.clone()))),
         device: None,
         assertion_used: false,
         trust_anchors: vec![],
@@ -339,7 +341,7 @@ pub(crate) fn refusal<R: core::fmt::Debug>(decision: &Decision<R>) -> (ErrorCode
 /// What the issued access or asset token says.
 pub(crate) fn claims(decision: &Decision<TokenReply>) -> Claims {
     let reply = decision.reply.as_ref().expect("a token");
-    serde_json::from_value(Value::Object(reply.access.claims.clone())).unwrap()
+    serde_json::from_slice(&reply.access.claims).unwrap()
 }
 
 /// The anchors of a token as text.

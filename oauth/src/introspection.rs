@@ -1,16 +1,25 @@
 //! Introspection (RFC 7662): who may ask about which token, and what is told.
 
-use serde_json::{Value, json};
+use identity::Anchors;
+use serde::Serialize;
 
 use crate::client_auth::AuthenticatedClient;
 use crate::error::{ErrorCode, OAuthRefusal};
-use crate::grant::token_exchange::Subject;
+use crate::token::Claims;
+
+/// What is told (RFC 7662 §2.2).
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    #[serde(flatten)]
+    claims: Option<Claims>,
+}
 
 /// Exactly this and nothing more for whatever is unknown, dead, or not for the
 /// one who asks (RFC 7662 §2.2).
-pub fn inactive() -> Value {
-    json!({ "active": false })
-}
+const INACTIVE: Reply = Reply { active: false, token_type: None, claims: None };
 
 /// Whether a client may ask at all: a bare client id is nobody.
 ///
@@ -26,24 +35,21 @@ pub fn admit(client: &AuthenticatedClient) -> Result<(), OAuthRefusal> {
 
 /// What is told about a token that is sound and alive. `issuer` may be in the
 /// audience of tokens for our own API.
-pub fn reply(client: &AuthenticatedClient, token: Option<&Subject>, issuer: &str) -> Value {
-    let Some(token) = token else { return inactive() };
-    let claims = &token.claims;
+pub fn reply(client: &AuthenticatedClient, token: Option<&Claims>, issuer: &str) -> Reply {
+    let Some(claims) = token else { return INACTIVE };
     let receivers = client.client().map(|client| client.audiences.as_slice()).unwrap_or_default();
     let entitled = receivers.iter().any(|receiver| receiver != issuer && claims.aud.names(receiver))
         || claims.client_id == client.id()
-        || client.scopes().contains("tokens:introspect");
+        || client.may_ask("tokens:introspect");
     if !entitled {
-        return inactive();
+        return INACTIVE;
     }
-    let Ok(Value::Object(mut members)) = serde_json::to_value(claims) else { return inactive() };
-    if !client.scopes().contains("authority:follow") {
-        members.remove("anc");
+    let mut told = claims.clone();
+    if !client.may_ask("authority:follow") {
+        told.anc = Anchors::default();
     }
     let bound_by_key = claims.cnf.as_ref().is_some_and(|cnf| cnf.jkt.is_some());
-    members.insert("active".to_owned(), true.into());
-    members.insert("token_type".to_owned(), if bound_by_key { "DPoP" } else { "Bearer" }.into());
-    Value::Object(members)
+    Reply { active: true, token_type: Some(if bound_by_key { "DPoP" } else { "Bearer" }), claims: Some(told) }
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ pub fn access_token(claims: Claims, form: Form) -> Result<TokenReply, OAuthRefus
     let expires_in = claims.exp - claims.iat;
     let scope = claims.scope.clone();
     let Form { alg, opaque, kind, typ, bearer } = form;
-    let access = Unsigned { kind, typ, alg, opaque, claims: members(&claims)? };
+    let access = Unsigned { kind, typ, alg, opaque, claims: text(&claims)? };
     Ok(TokenReply {
         access,
         token_type: if bound_by_key && !bearer { "DPoP" } else { "Bearer" },
@@ -124,11 +124,8 @@ pub fn base_claims(tenant: &Tenant, client_id: &str, sub: &str, audience: Vec<St
     }
 }
 
-fn members(claims: &Claims) -> Result<Map<String, Value>, OAuthRefusal> {
-    match serde_json::to_value(claims) {
-        Ok(Value::Object(members)) => Ok(members),
-        _ => Err(OAuthRefusal::new(ErrorCode::ServerError, "claims_unwritable")),
-    }
+fn text(claims: &impl serde::Serialize) -> Result<Vec<u8>, OAuthRefusal> {
+    serde_json::to_vec(claims).map_err(|_| OAuthRefusal::new(ErrorCode::ServerError, "claims_unwritable"))
 }
 
 /// What an ID token says of a login.
@@ -175,6 +172,7 @@ pub fn id_token(tenant: &Tenant, facts: &IdTokenFacts<'_>, now: i64) -> Unsigned
         put("amr", json!(facts.methods));
     }
     let kind = TokenKind::Id;
+    let claims = Value::Object(claims).to_string().into_bytes();
     Unsigned { kind, typ: kind.typ(), alg: facts.alg, opaque: false, claims }
 }
 

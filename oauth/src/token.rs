@@ -3,8 +3,8 @@
 
 use identity::Anchors;
 use jose::Alg;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::scope::Scope;
 
@@ -36,11 +36,11 @@ pub struct Act {
 }
 
 /// One or several receivers; a single one is a string on the wire.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "OneOrMany", into = "OneOrMany")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "OneOrMany")]
 pub struct Audience(pub Vec<String>);
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
     One(String),
@@ -56,11 +56,11 @@ impl From<OneOrMany> for Audience {
     }
 }
 
-impl From<Audience> for OneOrMany {
-    fn from(Audience(mut list): Audience) -> Self {
-        match (list.len(), list.pop()) {
-            (1, Some(one)) => Self::One(one),
-            (_, last) => Self::Many(list.into_iter().chain(last).collect()),
+impl Serialize for Audience {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => serializer.serialize_str(one),
+            many => serializer.collect_seq(many),
         }
     }
 }
@@ -173,6 +173,6 @@ pub struct Unsigned {
     pub alg: Alg,
     /// Sealed instead of signed: an opaque token.
     pub opaque: bool,
-    /// All claims.
-    pub claims: Map<String, Value>,
+    /// All claims, as the JSON text that is signed or sealed.
+    pub claims: Vec<u8>,
 }

@@ -1,5 +1,7 @@
 //! What the rules of the token endpoint and its neighbours are told.
 
+use std::sync::Arc;
+
 use identity::bond::Holder;
 use identity::facts::OwnedFacts;
 use identity::{Account, Anchor, AnchorKind, Asset, Bond, Digest, Fact, Product, User, UserId};
@@ -19,8 +21,8 @@ impl Snapshot {
     pub(crate) async fn caller(&self, query: &CallerQuery) -> Load<CallerFacts> {
         let device = self.device_by_id(&query.client_id).await?;
         Ok(CallerFacts {
-            tenant: self.tenant(),
-            client: self.by_id(&query.client_id).await?,
+            tenant: Arc::clone(&self.tenant),
+            client: self.by_id(&query.client_id).await?.map(Arc::new),
             trust_anchors: self.trust_anchors_of(device.as_ref()).await?,
             device,
             assertion_used: self.used(query.assertion_once.as_deref()).await?,
@@ -190,7 +192,6 @@ impl Snapshot {
         };
         Ok(RegistrationFacts {
             caller: self.caller(caller).await?,
-            subject_client: self.by_some_id(id_of(&query.subject_anchors, AnchorKind::Client)).await?,
             account: self.by_some_id(user.as_ref().map(|user| user.account.as_str())).await?,
             named_account: self.by_some_id(query.account.as_deref()).await?,
             user,

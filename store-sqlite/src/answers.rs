@@ -8,7 +8,7 @@ use identity::facts::{
     OwnedFacts, PasskeyFacts, PersonFacts, SessionFacts,
 };
 use identity::user::Email;
-use identity::{Anchor, BondId, Digest, Epochs, EventKind, FamilyId, RecordKey, Tenant, UserId};
+use identity::{Anchor, BondId, Digest, Epochs, EventKind, FamilyId, RecordKey, UserId};
 use oauth::facts::{
     AuthorizeFacts, CallerFacts, CodeFacts, PairingFacts, RefreshFacts, RegistrationFacts, RegistrationQuery,
     RenewalFacts, RenewalQuery, TradeFacts,
@@ -52,7 +52,7 @@ impl Store for SqliteStore {
     }
 
     fn load_epochs(&self, anchors: Vec<Anchor>) -> Answer<'_, Vec<Option<Epochs>>> {
-        self.read(move |now| now.all_epochs(&anchors))
+        self.read_briefly(move |now| now.all_epochs(&anchors))
     }
 
     fn load_device(&self, key: DeviceKey) -> Answer<'_, OwnedFacts> {
@@ -60,7 +60,7 @@ impl Store for SqliteStore {
     }
 
     fn load_call_home(&self, query: CallHomeQuery) -> Answer<'_, CallHomeFacts> {
-        self.read(move |now| now.call_home(&query))
+        self.read_briefly(move |now| now.call_home(&query))
     }
 
     fn load_import(&self, lines: Vec<ImportKeys>) -> Answer<'_, Vec<ImportFacts>> {
@@ -102,13 +102,13 @@ impl Store for SqliteStore {
     fn load_caller(&self, query: CallerQuery) -> Answer<'_, CallerFacts> {
         let known = if query.assertion_once.is_none() { self.known.client(&query.client_id) } else { None };
         if let Some(client) = known {
-            let tenant = Tenant::clone(&self.tenant);
+            let tenant = Arc::clone(&self.tenant);
             let (client, trust_anchors) = (Some(client), Vec::new());
             let facts = CallerFacts { tenant, client, device: None, assertion_used: false, trust_anchors };
             return Box::pin(core::future::ready(Ok(facts)));
         }
         let (ticket, known) = (self.known.ticket(), Arc::clone(&self.known));
-        self.read(move |now| {
+        self.read_briefly(move |now| {
             let facts = now.caller(&query)?;
             facts.client.iter().for_each(|client| known.keep(ticket, client));
             Ok(facts)
@@ -120,15 +120,15 @@ impl Store for SqliteStore {
     }
 
     fn load_code(&self, caller: CallerQuery, code: Digest) -> Answer<'_, CodeFacts> {
-        self.read(move |now| now.code(&caller, &code))
+        self.read_briefly(move |now| now.code(&caller, &code))
     }
 
     fn load_refresh(&self, caller: CallerQuery, family: FamilyId) -> Answer<'_, RefreshFacts> {
-        self.read(move |now| now.refresh(&caller, family.as_str()))
+        self.read_briefly(move |now| now.refresh(&caller, family.as_str()))
     }
 
     fn load_pairing(&self, caller: CallerQuery, device_code: Digest) -> Answer<'_, PairingFacts> {
-        self.read(move |now| now.pairing(&caller, &device_code))
+        self.read_briefly(move |now| now.pairing(&caller, &device_code))
     }
 
     fn load_pairing_by_user_code(&self, user_code: Digest, user: UserId) -> Answer<'_, PairingFacts> {
@@ -136,15 +136,15 @@ impl Store for SqliteStore {
     }
 
     fn load_registration(&self, caller: CallerQuery, query: RegistrationQuery) -> Answer<'_, RegistrationFacts> {
-        self.read(move |now| now.registration(&caller, &query))
+        self.read_briefly(move |now| now.registration(&caller, &query))
     }
 
     fn load_renewal(&self, caller: CallerQuery, query: RenewalQuery) -> Answer<'_, RenewalFacts> {
-        self.read(move |now| now.renewal(&caller, &query))
+        self.read_briefly(move |now| now.renewal(&caller, &query))
     }
 
     fn load_trade(&self, caller: CallerQuery, anchors: Vec<Anchor>) -> Answer<'_, TradeFacts> {
-        self.read(move |now| now.trade(&caller, &anchors))
+        self.read_briefly(move |now| now.trade(&caller, &anchors))
     }
 
     fn load_device_keys(&self, did: String) -> Answer<'_, Option<DeviceFacts>> {

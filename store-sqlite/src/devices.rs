@@ -14,7 +14,7 @@ type Load<T> = Result<T, StoreError>;
 
 impl Snapshot<'_> {
     pub(crate) fn device_facts(&self, device: Fact<Device>) -> Load<DeviceFacts> {
-        let product = self.by_id(device.product.as_str())?;
+        let product = self.product(device.product.as_str())?;
         let product = product.ok_or_else(|| StoreError::Corrupt(format!("device {} has no product", device.id)))?;
         let credentials = self.all("device = ?1 ORDER BY id", [name(device.id.as_str())])?;
         Ok(DeviceFacts { device, product, credentials })
@@ -71,7 +71,7 @@ impl Snapshot<'_> {
             let mut found = self.all("serial = ?1 LIMIT 2", [serial])?;
             return Ok(if found.len() == 1 { found.pop() } else { None });
         };
-        let product: Option<Fact<Product>> = self.one("model = ?1", [model])?;
+        let product = self.product_by_model(model)?;
         product.map_or(Ok(None), |product| self.by_serial(&product, serial))
     }
 

@@ -5,7 +5,7 @@
 //! after; what a reader loaded meanwhile is not kept. There is no second writer.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use identity::{Fact, Record};
 use oauth::Client;
@@ -23,7 +23,7 @@ pub(crate) struct Known {
 
 #[derive(Default)]
 struct State {
-    clients: HashMap<String, Fact<Client>>,
+    clients: HashMap<String, Arc<Fact<Client>>>,
     /// Counts how often this was shut.
     turn: u64,
     shut: bool,
@@ -35,7 +35,7 @@ pub(crate) struct Ticket(u64);
 
 impl Known {
     /// A client that is known, as it is now.
-    pub(crate) fn client(&self, id: &str) -> Option<Fact<Client>> {
+    pub(crate) fn client(&self, id: &str) -> Option<Arc<Fact<Client>>> {
         self.read().clients.get(id).cloned()
     }
 
@@ -46,7 +46,7 @@ impl Known {
     }
 
     /// Keeps what a snapshot had that was begun after the ticket was drawn.
-    pub(crate) fn keep(&self, ticket: Option<Ticket>, client: &Fact<Client>) {
+    pub(crate) fn keep(&self, ticket: Option<Ticket>, client: &Arc<Fact<Client>>) {
         let Some(Ticket(turn)) = ticket else { return };
         let mut state = self.write();
         if state.shut || state.turn != turn {
@@ -55,7 +55,7 @@ impl Known {
         if state.clients.len() >= ROOM {
             state.clients.clear();
         }
-        state.clients.insert(client.id().to_owned(), client.clone());
+        state.clients.insert(client.id().to_owned(), Arc::clone(client));
     }
 
     /// A group that writes clients is about to become visible.
@@ -97,8 +97,8 @@ mod tests {
 
     use super::*;
 
-    fn fact(name: &str) -> Fact<Client> {
-        Fact { record: sample::client(name), version: 1, epochs: identity::Epochs::default() }
+    fn fact(name: &str) -> Arc<Fact<Client>> {
+        Arc::new(Fact { record: sample::client(name), version: 1, epochs: identity::Epochs::default() })
     }
 
     #[test]

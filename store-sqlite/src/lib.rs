@@ -12,6 +12,7 @@ mod feed;
 mod known;
 mod layout;
 mod list;
+mod memo;
 mod pack;
 mod people;
 mod plan;

@@ -65,9 +65,14 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Waits for one; `None` once the queue is closed and empty.
-    pub(crate) fn pop(&self) -> Option<T> {
-        self.wait().waiting.pop_front()
+    /// Waits for one, and takes those behind it too where all of them may be taken
+    /// `together`: half of at most `most`, the rest is for others who take. Empty
+    /// once the queue is closed and empty.
+    pub(crate) fn pop_run(&self, most: usize, together: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut state = self.wait();
+        let alike = state.waiting.iter().take(most).take_while(|item| together(item)).count();
+        let count = alike.div_ceil(2).max(1).min(state.waiting.len());
+        state.waiting.drain(..count).collect()
     }
 
     /// Waits for one and takes what stands behind it too, at most `limit`; empty
@@ -140,6 +145,18 @@ mod tests {
     }
 
     #[test]
+    fn half_of_a_run_of_those_alike_is_taken_and_what_is_not_alike_alone() {
+        let queue = Queue::new(20);
+        [2, 4, 6, 1, 3, 8].into_iter().for_each(|item| queue.push(item).unwrap());
+        let even = |item: &i32| item % 2 == 0;
+        assert_eq!(queue.pop_run(4, even), [2, 4]);
+        assert_eq!(queue.pop_run(4, even), [6]);
+        assert_eq!(queue.pop_run(4, even), [1]);
+        assert_eq!(queue.pop_run(4, even), [3]);
+        assert_eq!(queue.pop_run(4, even), [8]);
+    }
+
+    #[test]
     fn a_full_queue_refuses_instead_of_waiting() {
         let queue = Queue::new(2);
         queue.push(1).unwrap();
@@ -154,8 +171,8 @@ mod tests {
         queue.push(1).unwrap();
         queue.close();
         assert!(matches!(queue.push(2), Err(StoreError::Unavailable(_))));
-        assert_eq!(queue.pop(), Some(1));
-        assert_eq!(queue.pop(), None);
+        assert_eq!(queue.pop_run(8, |_| true), [1]);
+        assert!(queue.pop_run(8, |_| true).is_empty());
         assert!(at_once(&queue).is_empty());
     }
 }

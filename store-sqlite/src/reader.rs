@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use store::StoreError;
 
 use crate::fault::store_error;
+use crate::memo::Memo;
 use crate::queue::Queue;
 
 /// Steps of SQLite's machine between two looks at the counter, and how many such
@@ -19,8 +20,21 @@ use crate::queue::Queue;
 const SPAN: i32 = 100_000;
 const SPANS: u32 = 2_000;
 
+/// How many brief questions share a snapshot at most.
+const RUN: usize = 8;
+
 /// What a reader is asked; it sends its answer by itself.
-pub(crate) type Question = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
+pub(crate) struct Question {
+    /// A few look-ups by key: it may stand in line behind others of its kind.
+    pub(crate) brief: bool,
+    pub(crate) ask: Box<dyn FnOnce(Result<Moment<'_>, StoreError>) + Send>,
+}
+
+/// One snapshot, and what was read in it before.
+pub(crate) struct Moment<'a> {
+    pub(crate) db: &'a Connection,
+    pub(crate) memo: &'a Memo,
+}
 
 pub(crate) struct Reader {
     db: Connection,
@@ -45,13 +59,25 @@ impl Reader {
         Ok(Self { db, spans })
     }
 
-    /// Answers until the queue is closed and empty.
+    /// Answers until the queue is closed and empty. Brief questions that waited
+    /// together share a snapshot: it begins after each of them was asked.
     pub(crate) fn run(self, queue: &Arc<Queue<Question>>) {
-        while let Some(question) = queue.pop() {
-            self.spans.store(0, Ordering::Relaxed);
-            match self.turn("BEGIN DEFERRED") {
-                Ok(()) => question(Ok(&self.db)),
-                Err(error) => question(Err(store_error(error))),
+        loop {
+            let run = queue.pop_run(RUN, |question| question.brief);
+            if run.is_empty() {
+                return;
+            }
+            let mut memo = Memo::default();
+            for question in run {
+                self.spans.store(0, Ordering::Relaxed);
+                if self.db.is_autocommit() {
+                    memo = Memo::default();
+                    if let Err(error) = self.turn("BEGIN DEFERRED") {
+                        (question.ask)(Err(store_error(error)));
+                        continue;
+                    }
+                }
+                (question.ask)(Ok(Moment { db: &self.db, memo: &memo }));
             }
             // Where it did not begin there is nothing to end.
             if !self.db.is_autocommit()

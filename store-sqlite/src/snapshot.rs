@@ -10,6 +10,7 @@ use store::{Head, StoreError, Stored};
 
 use crate::apply::raised_epochs;
 use crate::fault::store_error;
+use crate::memo::Memo;
 use crate::row::{self, epochs};
 use crate::table::Table;
 use crate::words::Words;
@@ -17,6 +18,7 @@ use crate::words::Words;
 /// One moment of the store.
 pub(crate) struct Snapshot<'a> {
     pub(crate) db: &'a Connection,
+    pub(crate) memo: &'a Memo,
     pub(crate) tenant: &'a Arc<Tenant>,
     pub(crate) words: &'a Words,
 }

@@ -15,7 +15,7 @@ use crate::known::Known;
 use crate::layout;
 use crate::prune::Pruner;
 use crate::queue::Queue;
-use crate::reader::{Question, Reader};
+use crate::reader::{Moment, Question, Reader};
 use crate::snapshot::Snapshot;
 use crate::words::Words;
 use crate::writer::{Job, Writer};
@@ -166,14 +166,33 @@ impl SqliteStore {
         &self,
         load: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
+        self.ask(false, load)
+    }
+
+    /// The same for a few look-ups by key, which share a snapshot with others.
+    pub(crate) fn read_briefly<T: Send + 'static>(
+        &self,
+        load: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.ask(true, load)
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        brief: bool,
+        load: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
         let (reply, answer) = oneshot::channel();
         let (tenant, words) = (Arc::clone(&self.tenant), Arc::clone(&self.words));
-        let question: Question = Box::new(move |db| {
-            let result = db.and_then(|db| load(&Snapshot { db, tenant: &tenant, words: &words }));
+        let ask = Box::new(move |moment: Result<Moment<'_>, StoreError>| {
+            let result = moment.and_then(|Moment { db, memo }| {
+                let now = Snapshot { db, memo, tenant: &tenant, words: &words };
+                load(&now)
+            });
             // Nobody waits any more: the answer is not needed.
             let _ = reply.send(result);
         });
-        let asked = self.reads.push(question);
+        let asked = self.reads.push(Question { brief, ask });
         Box::pin(async move {
             asked?;
             answer.await.map_err(|_| gone())?

@@ -1,8 +1,10 @@
 //! What the rules of the token endpoint and its neighbours are told.
 
+use std::sync::Arc;
+
 use identity::bond::Holder;
 use identity::facts::OwnedFacts;
-use identity::{Account, Anchor, AnchorKind, Asset, Bond, Digest, Fact, Product, User, UserId};
+use identity::{Account, Anchor, AnchorKind, Asset, Bond, Digest, Fact, User, UserId};
 use oauth::facts::{
     AuthorizeFacts, CallerFacts, ChainFacts, CodeFacts, PairingFacts, RefreshFacts, RegistrationFacts,
     RegistrationQuery, RenewalFacts, RenewalQuery, TradeFacts,
@@ -17,10 +19,10 @@ type Load<T> = Result<T, StoreError>;
 
 impl Snapshot<'_> {
     pub(crate) fn caller(&self, query: &CallerQuery) -> Load<CallerFacts> {
-        let client = self.by_id(&query.client_id)?;
+        let client = self.client(&query.client_id)?;
         let device = if client.is_some() { None } else { self.device_by_id(&query.client_id)? };
         Ok(CallerFacts {
-            tenant: self.tenant(),
+            tenant: Arc::clone(self.tenant),
             client,
             trust_anchors: self.trust_anchors_of(device.as_ref())?,
             device,
@@ -154,8 +156,7 @@ impl Snapshot<'_> {
             Some(user) => self.memberships_of(user.id.as_str())?,
             None => Vec::new(),
         };
-        let product: Option<Fact<Product>> =
-            query.model.as_ref().map_or(Ok(None), |model| self.one("model = ?1", [model]))?;
+        let product = query.model.as_ref().map_or(Ok(None), |model| self.product_by_model(model))?;
         let by_asset = query.asset.as_ref().map_or(Ok(OwnedFacts::default()), |asset| self.owned_by_title(asset))?;
         let by_did = match (&query.did, &query.external_id) {
             (Some(did), _) => self.by_id(did.as_str())?,
@@ -183,10 +184,26 @@ impl Snapshot<'_> {
             }
             None => Vec::new(),
         };
+        let caller = self.caller(caller)?;
+        let account = self.by_some_id(user.as_ref().map(|user| user.account.as_str()))?;
+        // Most of them were just read.
+        let anchors_now = query.subject_anchors.iter().map(|anchor| {
+            let read = match anchor.kind {
+                AnchorKind::User => user.as_ref().filter(|user| user.id.as_str() == anchor.id).map(|it| it.epochs),
+                AnchorKind::Account => {
+                    account.as_ref().filter(|it: &&Fact<Account>| it.id.as_str() == anchor.id).map(|it| it.epochs)
+                }
+                AnchorKind::Client => {
+                    caller.client.as_ref().filter(|it| it.id.as_str() == anchor.id).map(|it| it.epochs)
+                }
+                _ => None,
+            };
+            read.map_or_else(|| self.epochs(anchor), |epochs| Ok(Some(epochs)))
+        });
+        let anchors_now = anchors_now.collect::<Load<_>>()?;
         Ok(RegistrationFacts {
-            caller: self.caller(caller)?,
-            subject_client: self.by_some_id(id_of(&query.subject_anchors, AnchorKind::Client))?,
-            account: self.by_some_id(user.as_ref().map(|user| user.account.as_str()))?,
+            caller,
+            account,
             named_account: self.by_some_id(query.account.as_deref())?,
             user,
             memberships,
@@ -197,7 +214,7 @@ impl Snapshot<'_> {
             by_key,
             bonds,
             actor_used: self.used(query.actor_once.as_deref())?,
-            anchors_now: self.all_epochs(&query.subject_anchors)?,
+            anchors_now,
         })
     }
 

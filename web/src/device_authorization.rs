@@ -1,23 +1,16 @@
 //! `POST /device_authorization` (RFC 8628 §3.1).
 
-use authority::Peer;
-use axum::extract::State as Extract;
-use axum::http::request::Parts;
+use axum::Json;
+use axum::extract::{Request, State as Extract};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde_json::json;
 
 use crate::state::State;
 use crate::token::{failed, no_store, read, refuse};
 
 /// Begins a pairing.
-pub(crate) async fn answer(
-    Extract(state): Extract<State>,
-    Extension(peer): Extension<Peer>,
-    parts: Parts,
-    body: axum::body::Body,
-) -> Response {
-    let request = match read(&state, &parts, peer, body).await {
+pub(crate) async fn answer(Extract(state): Extract<State>, request: Request) -> Response {
+    let request = match read(&state, request).await {
         Ok(request) => request,
         Err(refusal) => return refuse(&refusal),
     };

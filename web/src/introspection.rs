@@ -1,22 +1,15 @@
 //! `POST /introspect` (RFC 7662 §2.1).
 
-use authority::Peer;
-use axum::extract::State as Extract;
-use axum::http::request::Parts;
+use axum::Json;
+use axum::extract::{Request, State as Extract};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 
 use crate::state::State;
 use crate::token::{failed, no_store, read, refuse};
 
 /// Tells what a token is, to those entitled.
-pub(crate) async fn answer(
-    Extract(state): Extract<State>,
-    Extension(peer): Extension<Peer>,
-    parts: Parts,
-    body: axum::body::Body,
-) -> Response {
-    let request = match read(&state, &parts, peer, body).await {
+pub(crate) async fn answer(Extract(state): Extract<State>, request: Request) -> Response {
+    let request = match read(&state, request).await {
         Ok(request) => request,
         Err(refusal) => return refuse(&refusal),
     };

@@ -1,23 +1,15 @@
 //! `POST /revoke` (RFC 7009 §2.1).
 
-use authority::Peer;
-use axum::Extension;
-use axum::extract::State as Extract;
+use axum::extract::{Request, State as Extract};
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use crate::state::State;
 use crate::token::{failed, no_store, read, refuse};
 
 /// Ends a token; 200 also for one nobody knows.
-pub(crate) async fn answer(
-    Extract(state): Extract<State>,
-    Extension(peer): Extension<Peer>,
-    parts: Parts,
-    body: axum::body::Body,
-) -> Response {
-    let request = match read(&state, &parts, peer, body).await {
+pub(crate) async fn answer(Extract(state): Extract<State>, request: Request) -> Response {
+    let request = match read(&state, request).await {
         Ok(request) => request,
         Err(refusal) => return refuse(&refusal),
     };

@@ -4,29 +4,26 @@
 use app::Fault;
 use app::token::{TokenAnswer, TokenRefusal, TokenRequest};
 use authority::Peer;
-use axum::Extension;
 use axum::Json;
-use axum::extract::State as Extract;
-use axum::http::request::Parts;
+use axum::extract::{Request, State as Extract};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use oauth::{ErrorCode, OAuthRefusal};
-use serde_json::{Map, Value, json};
+use oauth::{ErrorCode, OAuthRefusal, Scope};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::door::dpop_fields;
 use crate::state::State;
+
+/// Every listener says who is connected.
+const NO_PEER: OAuthRefusal = OAuthRefusal::new(ErrorCode::ServerError, "no_peer");
 
 /// Room for two tokens of the largest size.
 const MAX_BODY: usize = 64 * 1024;
 
 /// Answers a token request.
-pub(crate) async fn answer(
-    Extract(state): Extract<State>,
-    Extension(peer): Extension<Peer>,
-    parts: Parts,
-    body: axum::body::Body,
-) -> Response {
-    let request = match read(&state, &parts, peer, body).await {
+pub(crate) async fn answer(Extract(state): Extract<State>, request: Request) -> Response {
+    let request = match read(&state, request).await {
         Ok(request) => request,
         Err(refusal) => return refuse(&refusal),
     };
@@ -39,12 +36,8 @@ pub(crate) async fn answer(
 
 /// Reads a form of the token endpoint or a neighbour. Parameters never come in
 /// the query (RFC 6749 §3.2), the body is a form and nothing else.
-pub(crate) async fn read(
-    state: &State,
-    parts: &Parts,
-    peer: Peer,
-    body: axum::body::Body,
-) -> Result<TokenRequest, TokenRefusal> {
+pub(crate) async fn read(state: &State, request: Request) -> Result<TokenRequest, TokenRefusal> {
+    let (mut parts, body) = request.into_parts();
     let bad = |reason| TokenRefusal {
         refusal: OAuthRefusal::new(ErrorCode::InvalidRequest, reason),
         basic: false,
@@ -65,6 +58,8 @@ pub(crate) async fn read(
     let authorization = authorization.map(|field| field.to_str().unwrap_or("").to_owned());
     let proofs = dpop_fields(&parts.headers).into_iter().map(str::to_owned).collect();
     let uri = format!("{}{}", state.origin, parts.uri.path());
+    let peer = parts.extensions.remove::<Peer>();
+    let peer = peer.ok_or(TokenRefusal { refusal: NO_PEER, basic: false, nonce: None })?;
     Ok(TokenRequest { pairs, authorization, proofs, uri, peer })
 }
 
@@ -77,28 +72,35 @@ fn pair(text: &[u8]) -> Option<(String, String)> {
     }
 }
 
+/// The answer as JSON (RFC 6749 §5.1, RFC 8693 §2.2.1).
+#[derive(Serialize)]
+struct Rendered<'a> {
+    access_token: &'a str,
+    token_type: &'a str,
+    expires_in: i64,
+    scope: &'a Scope,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_details: Option<&'a Value>,
+}
+
 fn render(answer: &TokenAnswer) -> Response {
-    let mut members = Map::new();
-    let mut put = |name: &str, value: Value| {
-        members.insert(name.to_owned(), value);
+    let rendered = Rendered {
+        access_token: &answer.access_token,
+        token_type: answer.token_type,
+        expires_in: answer.expires_in,
+        scope: &answer.scope,
+        refresh_token: answer.refresh_token.as_ref().map(|token| token.expose().as_str()),
+        id_token: answer.id_token.as_deref(),
+        issued_token_type: answer.issued_token_type.as_deref(),
+        authorization_details: answer.authorization_details.as_ref(),
     };
-    put("access_token", answer.access_token.clone().into());
-    put("token_type", answer.token_type.into());
-    put("expires_in", answer.expires_in.into());
-    put("scope", answer.scope.to_string().into());
-    if let Some(token) = &answer.refresh_token {
-        put("refresh_token", token.expose().clone().into());
-    }
-    if let Some(token) = &answer.id_token {
-        put("id_token", token.clone().into());
-    }
-    if let Some(kind) = &answer.issued_token_type {
-        put("issued_token_type", kind.clone().into());
-    }
-    if let Some(details) = &answer.authorization_details {
-        put("authorization_details", details.clone());
-    }
-    (no_store(), Json(Value::Object(members))).into_response()
+    (no_store(), Json(rendered)).into_response()
 }
 
 /// RFC 6749 §5.1 wants both.

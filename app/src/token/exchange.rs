@@ -1,11 +1,12 @@
 //! Token exchange and JWT bearer. Which path a request takes is decided from
 //! what its subject token *is*, not from which parameters came.
 
-use identity::{Anchor, AnchorKind, FamilyId, Secret};
+use identity::{Anchor, AnchorKind, Secret};
 use oauth::actor_token::ActorToken;
 use oauth::client_auth::Presented;
+use oauth::grant::Drawn;
 use oauth::grant::jwt_bearer;
-use oauth::grant::token_exchange::{self, ACCESS_TOKEN, ID_TOKEN, Registration, Request, Shown, Subject};
+use oauth::grant::token_exchange::{self, ACCESS_TOKEN, ID_TOKEN, Registration, Request, Shown, Subject, may_refresh};
 use oauth::token::TokenKind;
 use oauth::{Decision, ErrorCode, OAuthRefusal, Scope};
 
@@ -54,34 +55,42 @@ impl App {
         subject: Result<Shown, &'static str>,
         implied: bool,
     ) -> Outcome<TokenAnswer> {
-        let (drawn, refresh) = self.drawn(asked.draw, 1, asked.draw.id(FamilyId::mint));
+        let alone = Self::drawn_alone(asked.draw);
+        let nonce = asked.draw.bytes();
         let ids = new_ids(asked.draw);
         let secret = asked.form.one("client_secret").map(|secret| Secret::new(secret.to_owned()));
         let secret = secret.or_else(|| asked.presented.basic_secret());
-        let strict = request.actor_token.as_ref().map(|token| ActorToken::parse(token.expose(), false));
-        let lenient = request.actor_token.as_ref().map(|token| ActorToken::parse(token.expose(), true));
-        let (drawn, refresh, ids, secret, subject) = (&drawn, &refresh, &ids, &secret, &subject);
+        let readings = request.actor_token.as_ref().map(|token| ActorToken::readings(token.expose()));
+        let (strict, lenient) = readings.map(|[strict, lenient]| (strict, lenient)).unzip();
+        let (alone, ids, secret, subject) = (&alone, &ids, &secret, &subject);
         let (strict, lenient) = (&strict, &lenient);
         self.decide_in_company(|| async move {
             // The two readings differ only in claim names, so what either names
             // is loaded by the one the client may use; the client is not known
             // before the load, so the lenient one, which reads both, asks.
-            let named = lenient.as_ref().and_then(|actor| actor.as_ref().ok());
+            let named = lenient.as_ref().and_then(|actor| actor.as_deref().ok());
             let query = token_exchange::query(subject.as_ref().ok(), named);
             let facts = self.store.load_registration(asked.caller(), query).await?;
-            let salesforce = facts.caller.client.as_ref().is_some_and(|client| client.rights.asset_salesforce);
+            let client = facts.caller.client.as_deref();
+            let refresh = client.filter(|client| may_refresh(client));
+            let refresh = refresh.map(|_| self.keys.mint_refresh(&alone.family, 1, nonce));
+            let drawn = match &refresh {
+                Some((_, digest)) => &Drawn { refresh: digest.clone(), ..alone.clone() },
+                None => alone,
+            };
+            let salesforce = client.is_some_and(|client| client.rights.asset_salesforce);
             let authenticated = match (implied, salesforce) {
                 (true, false) => Err(OAuthRefusal::new(ErrorCode::InvalidClient, "no_client")),
                 _ => self.authenticate_client(asked, &facts.caller),
             };
             let decision = match authenticated.and_then(|client| Ok((client, asked.proof.as_ref().map_err(|r| *r)?))) {
                 Ok((client, proof)) => {
-                    let actor = if salesforce { lenient } else { strict };
+                    let actor = if salesforce { lenient } else { strict }.as_ref();
                     let registration = Registration {
                         request,
                         client: &client,
                         subject: subject.as_ref().map_err(|reason| *reason),
-                        actor: actor.as_ref().map(|actor| actor.as_ref().map_err(|reason| *reason)),
+                        actor: actor.map(|actor| actor.as_deref().map_err(|reason| *reason)),
                         proof: proof.as_ref().map(jose::dpop::VerifiedProof::jwk),
                         secret: secret.as_ref(),
                         ids,
@@ -90,7 +99,7 @@ impl App {
                 }
                 Err(refusal) => Decision::refuse(refusal.code, refusal.reason),
             };
-            self.finish(decision, Some(refresh), asked.draw)
+            self.finish(decision, refresh.as_ref().map(|(token, _)| token), asked.draw)
         })
         .await
     }

@@ -1,6 +1,5 @@
 //! Renewal of an asset token: token exchange by proof of the device's key.
 
-use identity::FamilyId;
 use oauth::Decision;
 use oauth::grant::token_exchange::renewal::{self, Renewal};
 use oauth::grant::token_exchange::{Request, Subject};
@@ -14,6 +13,9 @@ impl App {
     /// The subject token of a renewal, where the request is one, or why it does
     /// not count. An asset token may be past its end; any other must be alive.
     pub(super) fn renewable(&self, request: &Request, now: i64) -> Option<Result<Subject, &'static str>> {
+        if request.actor_token.is_some() {
+            return None;
+        }
         let token = request.subject_token.expose();
         let sound = self.authority.read(token, now).ok()?;
         let subject = Subject { kind: sound.kind(), claims: sound.claims().clone() };
@@ -24,9 +26,9 @@ impl App {
     }
 
     pub(super) async fn renew(&self, asked: &Asked<'_>, request: &Request, subject: &Subject) -> Outcome<TokenAnswer> {
-        let (drawn, _) = self.drawn(asked.draw, 1, asked.draw.id(FamilyId::mint));
+        let drawn = Self::drawn_alone(asked.draw);
         let query = renewal::query(subject);
-        let certificate = client_certificate::shown(asked.peer, None, &[], asked.draw.now());
+        let certificate = client_certificate::shown(&asked.peer, None, &[], asked.draw.now());
         let client_shown = asked.presented.client_id().is_some();
         let (drawn, query, certificate) = (&drawn, &query, certificate.as_ref());
         self.decide(|| async move {
@@ -37,7 +39,7 @@ impl App {
                 (Ok(client), Ok(jkt)) => {
                     let (client, jkt) = (client.as_ref(), jkt.as_deref());
                     let authorities =
-                        &client_certificate::authorities(asked.peer, &facts.trust_anchors, asked.draw.now());
+                        &client_certificate::authorities(&asked.peer, &facts.trust_anchors, asked.draw.now());
                     let renewal = Renewal { request, client, subject, jkt, certificate, authorities };
                     renewal::decide(&renewal, &facts, drawn)
                 }

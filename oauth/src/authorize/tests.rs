@@ -1,5 +1,5 @@
 use super::*;
-use crate::fixture::{API, ISSUER, NOW, adam, app, caller, consent, fact, login, second_conflicts, web};
+use crate::fixture::{API, ISSUER, NOW, adam, app, consent, fact, login, second_conflicts, web};
 
 const CHALLENGE: &str = "qjrzSW9gMiUgpUvqgEPE4_-8swvyCtfOVvg55o5S_es";
 
@@ -121,7 +121,7 @@ fn step(
 ) -> Result<Step, ErrorCode> {
     let request = asked(&app(), changes).unwrap();
     let mut facts = AuthorizeFacts {
-        tenant: caller(&app()).tenant,
+        tenant: crate::fixture::tenant(),
         client: Some(fact(app())),
         consent: Some(fact(consent(&app()))),
         user: Some(fact(adam())),

@@ -102,7 +102,13 @@ fn debug_of_what_is_shown_holds_no_secret() {
 
 fn device_facts() -> CallerFacts {
     let device = Some(speaker(DeviceState::Enrolled));
-    CallerFacts { tenant: tenant(), client: None, device, assertion_used: false, trust_anchors: vec![] }
+    CallerFacts {
+        tenant: std::sync::Arc::new(tenant()),
+        client: None,
+        device,
+        assertion_used: false,
+        trust_anchors: vec![],
+    }
 }
 
 fn asserted(token: &str, facts: &CallerFacts, now: i64) -> Result<AuthenticatedClient, &'static str> {

@@ -17,7 +17,7 @@ mod registration;
 pub mod renewal;
 
 pub use customer::may_bring;
-pub use registration::{Registration, decide, query};
+pub use registration::{Registration, decide, may_refresh, query};
 
 /// RFC 8693 §3.
 pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";

@@ -21,9 +21,9 @@ fn token(app: &App, opaque: bool) -> String {
         "iss": ISSUER, "aud": ISSUER, "sub": "svc", "client_id": "svc", "scope": "devices:read", "iat": now,
         "exp": now + 3600, "jti": format!("j-{now}"), "anc": [format!("t.{}.0", app.tenant().generation)],
     });
-    let claims = claims.as_object().unwrap().clone();
+    let claims = claims.to_string().into_bytes();
     let unsigned = Unsigned { kind: TokenKind::Access, typ: "at+jwt", alg: Alg::ES256, opaque, claims };
-    app.keys().sign(&unsigned, now, [9; 24]).unwrap()
+    app.keys().sign(&unsigned, now, || [9; 24]).unwrap()
 }
 
 fn kid(token: &str) -> String {

@@ -295,10 +295,10 @@ impl World {
                 _ => all[name] = value.clone(),
             }
         }
-        let claims = all.as_object().unwrap().clone();
+        let claims = all.to_string().into_bytes();
         let unsigned =
             Unsigned { kind: TokenKind::Access, typ: "at+jwt", alg: jose::Alg::ES256, opaque: false, claims };
-        As::Token(self.app.keys().sign(&unsigned, now, [9; 24]).unwrap())
+        As::Token(self.app.keys().sign(&unsigned, now, || [9; 24]).unwrap())
     }
 
     /// A service with this scope.

@@ -85,6 +85,7 @@ fn a_good_code_gives_the_tokens_it_stands_for() {
     assert!(names_every_guard(&decision, &claims));
     let reply = decision.reply.as_ref().unwrap();
     let id_token = &reply.id_token.as_ref().unwrap().claims;
+    let id_token: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(id_token).unwrap();
     assert_eq!(
         (&id_token["sub"], &id_token["aud"], &id_token["nonce"]),
         (&"u_adam".into(), &"app_mobile".into(), &"n-1".into())

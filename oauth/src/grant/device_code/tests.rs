@@ -320,7 +320,7 @@ proptest! {
         let client = Client { scopes: Scope::of(&of_client), ..software() };
         let mut facts = facts(approved());
         facts.caller = caller(&client);
-        facts.caller.tenant.max_token_life = max_life;
+        std::sync::Arc::make_mut(&mut facts.caller.tenant).max_token_life = max_life;
         of(&mut facts).scope = Scope::of(&granted);
         let scopes: Vec<String> = of_model.iter().map(|&text| text.to_owned()).collect();
         facts.owned.device.as_mut().unwrap().product = fact(identity::Product { scopes, ..product() });

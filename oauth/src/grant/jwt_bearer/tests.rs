@@ -166,7 +166,7 @@ proptest! {
             trade.request.scope = asked.as_ref().map(Scope::of);
             trade.request.targets = targets.iter().map(|&text| text.to_owned()).collect();
             trade.subject.claims.exp = NOW + left;
-            trade.facts.caller.tenant.max_token_life = max_life;
+            std::sync::Arc::make_mut(&mut trade.facts.caller.tenant).max_token_life = max_life;
         });
         let widened = asked.as_ref().is_some_and(|asked| asked.contains(&"openid"));
         prop_assert!(!widened || decision.reply.is_err());

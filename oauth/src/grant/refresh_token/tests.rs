@@ -134,6 +134,7 @@ fn a_refresh_turns_the_family_and_forgets_nothing_of_it() {
     assert!(names_every_guard(&decision, &claims) && hangs_from(&claims).contains(&"f.fam_1.0".to_owned()));
     let reply = decision.reply.as_ref().unwrap();
     let id_token = &reply.id_token.as_ref().unwrap().claims;
+    let id_token: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(id_token).unwrap();
     assert_eq!((&id_token["auth_time"], &id_token["iat"]), (&(NOW - 1000).into(), &NOW.into()));
     assert!(!id_token.contains_key("nonce"), "OIDC Core §12.2");
 }
@@ -510,7 +511,7 @@ proptest! {
             ..app()
         };
         let mut facts = paired(&client);
-        facts.caller.tenant.max_token_life = max_life;
+        std::sync::Arc::make_mut(&mut facts.caller.tenant).max_token_life = max_life;
         let chain = &mut facts.chain;
         chain.device.as_mut().unwrap().product.record.scopes = of_model.iter().map(|&text| text.to_owned()).collect();
         let bond = &mut chain.bond.as_mut().unwrap().record;

@@ -12,7 +12,7 @@ use super::customer::{Customer, check_customer};
 use super::device::{account, check_named, matched};
 use super::{NewIds, Request, Shown, bad, rests_on};
 use crate::actor_token::{ActorToken, AppKeys, SignedBy};
-use crate::client::GrantType;
+use crate::client::{Client, GrantType};
 use crate::client_auth::AuthenticatedClient;
 use crate::error::{ErrorCode, OAuthRefusal};
 use crate::facts::{RegistrationFacts, RegistrationQuery};
@@ -193,7 +193,7 @@ fn grant(
     let cnf = proved.map(|key| binding::key(&key.thumbprint));
     // A device that proved no key renews by none: its token comes with a refresh
     // token, which the Salesforce form does not know.
-    let refreshes = cnf.is_none() && !client.rights.asset_salesforce && client.may(GrantType::RefreshToken);
+    let refreshes = cnf.is_none() && may_refresh(client);
     let own = refreshes.then(|| Anchor::new(AnchorKind::Family, drawn.family.as_str()).at(0));
     let inherited = holding.anchors.iter().cloned().chain(own).collect();
     // It hangs from the bond it made, not from the token it was made with: from
@@ -217,6 +217,12 @@ fn grant(
     let mut reply = token.reply(request.wants_private_type(&tenant.issuer), drawn)?;
     reply.refresh = family.as_ref().map(|family| Refresh { family: family.id.clone(), repeated: None });
     Ok((reply, family))
+}
+
+/// Whether a registration by this client may come with a refresh token. For one
+/// that may not, none need be minted.
+pub fn may_refresh(client: &Client) -> bool {
+    !client.rights.asset_salesforce && client.may(GrantType::RefreshToken)
 }
 
 /// The family of a device that proved no key: whoever holds its refresh token

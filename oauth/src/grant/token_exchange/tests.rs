@@ -86,7 +86,6 @@ fn exchange() -> Exchange {
         request: Request::parse(&form(&pairs), ISSUER).unwrap(),
         facts: RegistrationFacts {
             caller: caller(&app()),
-            subject_client: None,
             user: Some(fact(adam())),
             account: Some(fact(home("acc_501"))),
             named_account: None,
@@ -690,7 +689,7 @@ fn receivers_and_scopes_stay_within_client_model_and_bond() {
 
 #[test]
 fn a_tenants_short_life_bounds_asset_tokens() {
-    let short = exchange().with(|it| it.facts.caller.tenant.max_token_life = 180);
+    let short = exchange().with(|it| std::sync::Arc::make_mut(&mut it.facts.caller.tenant).max_token_life = 180);
     assert_eq!(claims(&short.decided()).exp, NOW + 180);
 }
 
@@ -752,6 +751,23 @@ fn a_token_without_jti_is_single_use_by_what_was_signed() {
 }
 
 #[test]
+fn both_readings_of_a_token_are_what_each_would_be_alone() {
+    let device = device_key();
+    let ours = ActorToken::readings(VECTOR).map(Result::unwrap);
+    assert!(std::sync::Arc::ptr_eq(&ours[0], &ours[1]), "under our own names they are one");
+    let mixed = altered(theirs(), "did", json!("speaker-1"));
+    for (typ, claims) in [(Some("JWT"), &theirs()), (Some("JWT"), &mixed), (None, &mixed)] {
+        let text = signed(&device, typ, claims);
+        for (lenient, read) in [false, true].into_iter().zip(ActorToken::readings(&text)) {
+            let alone = ActorToken::parse(&text, lenient);
+            let told =
+                |token: &ActorToken| (token.did.clone(), token.name.clone(), token.serial.clone(), token.payload());
+            assert_eq!(read.map(|token| told(&token)), alone.map(|token| told(&token)), "{typ:?} {lenient}");
+        }
+    }
+}
+
+#[test]
 fn debug_of_an_actor_token_shows_nothing() {
     let parsed = ActorToken::parse(VECTOR, false).unwrap();
     assert_eq!(format!("{parsed:?}"), "ActorToken(..)");
@@ -773,7 +789,7 @@ proptest! {
         let mut it = exchange().owned("acc_501");
         it.client.scopes = Scope::of(&of_client);
         it.client.asset_token_life = life;
-        it.facts.caller.tenant.max_token_life = max_life;
+        std::sync::Arc::make_mut(&mut it.facts.caller.tenant).max_token_life = max_life;
         let model = fact(identity::Product { scopes: owned(&of_model), ..product() });
         it.facts.by_did.device.as_mut().unwrap().product = model;
         let mut own = own_bond();

@@ -242,7 +242,8 @@ fn an_end_of_anything_it_hangs_from_refuses_and_a_cut_does_not() {
         assert!(case().raised(name, after(RaiseKind::Cut)).decided().reply.is_ok(), "{name}");
     }
     assert_eq!(case().raised("j.jti-old", after(RaiseKind::End)).refused(), "subject_anchor_ended", "revoked");
-    let elsewhere = case().with(|it| it.facts.caller.tenant.generation = "restored".into());
+    let elsewhere =
+        case().with(|it| std::sync::Arc::make_mut(&mut it.facts.caller.tenant).generation = "restored".into());
     assert_eq!(elsewhere.refused(), "subject_of_another_generation");
 }
 
@@ -516,7 +517,7 @@ proptest! {
             client.asset_token_life = life;
             it.facts.bonds[0].record.not_after = member_end.map(|end| NOW + end);
         }
-        it.facts.caller.tenant.max_token_life = max_life;
+        std::sync::Arc::make_mut(&mut it.facts.caller.tenant).max_token_life = max_life;
         let known = it.facts.device.as_mut().unwrap();
         known.product.record = identity::Product { scopes: owned(&of_model), ..product() };
         match certificate_end {
