@@ -23,12 +23,15 @@ const SPANS: u32 = 2_000;
 /// How many brief questions share a snapshot at most.
 const RUN: usize = 8;
 
-/// What a reader is asked; it sends its answer by itself.
+/// What a reader is asked.
 pub(crate) struct Question {
     /// A few look-ups by key: it may stand in line behind others of its kind.
     pub(crate) brief: bool,
-    pub(crate) ask: Box<dyn FnOnce(Result<Moment<'_>, StoreError>) + Send>,
+    pub(crate) ask: Box<Ask>,
 }
+
+/// It sends its answer by itself.
+type Ask = dyn FnOnce(Result<Moment<'_>, StoreError>) + Send;
 
 /// One snapshot, and what was read in it before.
 pub(crate) struct Moment<'a> {
