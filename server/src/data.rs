@@ -108,11 +108,14 @@ impl DataFolder {
         self.path.join("admin.sock")
     }
 
-    /// What was last known of the machine's clock; nothing where that cannot be read.
+    /// What was last known of the machine's clock; nothing where that cannot be read,
+    /// or was kept before the last boot or on another machine: what passed there says
+    /// nothing of here.
     pub fn clock_mark(&self) -> Option<ClockMark> {
         let text = fs::read_to_string(self.clock_file()).ok()?;
-        let (clock, passed) = text.trim_end().split_once(' ')?;
-        Some(ClockMark { clock_ms: clock.parse().ok()?, passed_ms: passed.parse().ok()? })
+        let mut words = text.trim_end().split(' ');
+        let mark = ClockMark { clock_ms: words.next()?.parse().ok()?, passed_ms: words.next()?.parse().ok()? };
+        (words.next() == Some(boot().as_str()) && words.next().is_none()).then_some(mark)
     }
 
     /// Keeps it for the next start.
@@ -120,7 +123,7 @@ impl DataFolder {
     /// # Errors
     /// [`DataError::Unusable`]
     pub fn keep_clock_mark(&self, mark: ClockMark) -> Result<(), DataError> {
-        let text = format!("{} {}\n", mark.clock_ms, mark.passed_ms);
+        let text = format!("{} {} {}\n", mark.clock_ms, mark.passed_ms, boot());
         write_private(&self.clock_file(), text.as_bytes())
     }
 
@@ -298,6 +301,14 @@ fn unusable(path: &Path, error: io::Error) -> DataError {
     DataError::Unusable { path: path.to_owned(), error }
 }
 
+/// Which boot of which machine this is; `-` where the system does not say it, as
+/// for a process that sees nothing of `/proc` but itself.
+fn boot() -> String {
+    let told = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let told = told.trim();
+    if told.is_empty() || told.contains(char::is_whitespace) { "-".to_owned() } else { told.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -346,7 +357,8 @@ mod tests {
         let mark = ClockMark { clock_ms: 1_764_000_000_123, passed_ms: 4_567 };
         data.keep_clock_mark(mark).unwrap();
         assert_eq!(data.clock_mark(), Some(mark));
-        for text in ["", "1764000000123", "x 1", "1 2 3", "1 -"] {
+        let other = "1764000000123 4567 00000000-0000-0000-0000-000000000000";
+        for text in ["", "1764000000123", "x 1", "1 2", "1 2 3", "1 -", other] {
             fs::write(data.path().join("clock"), text).unwrap();
             assert_eq!(data.clock_mark(), None, "{text}");
         }

@@ -75,7 +75,8 @@ impl PostgresStore {
         let more = raises.len() > RAISES;
         raises.truncate(RAISES);
         let next = match raises.last() {
-            Some(last) if more => last.number,
+            // Not beyond the head that was read: keys rotated behind it were not seen.
+            Some(last) if more => last.number.min(found.head.number),
             _ => found.head.number,
         };
         Ok(Round { head: found.head, clock: Some(found.clock), raises, next, rotated: found.rotated })
