@@ -52,47 +52,36 @@ impl App {
         // and forget nothing when one of them starts.
         let shared: Option<Arc<dyn SharedOnce>> =
             if store.is_shared() { Some(Arc::new(OnceInStore(Arc::clone(&store)))) } else { None };
-        let of_this_start = || {
-            let mut secret = [0; 32];
-            entropy.fill(&mut secret);
-            secret
-        };
-        let secret = |purpose| if shared.is_some() { keys.shared_secret(purpose) } else { of_this_start() };
-        let restarted_at = (!first_start && shared.is_none()).then(|| clock.now());
+        let draw = Draw::new(&*clock, &*entropy);
+        let secret = |purpose| if shared.is_some() { keys.shared_secret(purpose) } else { draw.bytes() };
         let start = Start {
             secret: secret("nonces"),
-            restarted_at,
+            restarted_at: (!first_start && shared.is_none()).then(|| clock.now()),
             proof_room: PROOF_ROOM,
             token_room: TOKEN_ROOM,
             shared: shared.clone().map(|once| Shared { once, clock: Arc::clone(&clock) as Arc<dyn Clock> }),
         };
-        let ceremonies = secret("ceremonies");
-        let authority = Arc::new(Authority::new(tenant.clone(), index, authority::KeySet::default(), start));
-        let (mut salt, mut nobody) = ([0; 16], [0; 32]);
-        entropy.fill(&mut salt);
-        entropy.fill(&mut nobody);
-        let passwords = Passwords::new(settings.hash_workers, settings.hash_queue, salt, nobody)?;
-        let people = People::new(&settings, &*entropy, ceremonies, shared)?;
-        let mut brake = [0; 32];
-        entropy.fill(&mut brake);
-        let (audit, pairing_brake, turns) = (Audit::default(), PairingBrake::new(brake), Turns::default());
+        let authority = Authority::new(tenant.clone(), index, authority::KeySet::default(), start);
+        let people = People::new(&settings, &*entropy, secret("ceremonies"), shared)?;
+        let passwords = Passwords::new(settings.hash_workers, settings.hash_queue, draw.bytes(), draw.bytes())?;
+        let pairing_brake = PairingBrake::new(draw.bytes());
         let app = Self {
             tenant,
             settings,
             store,
-            authority,
+            authority: Arc::new(authority),
             keys,
             clock,
             entropy,
             mailer,
             passwords,
             people,
-            audit,
+            audit: Audit::default(),
             pairing_brake,
             pulse: Pulse::default(),
             foreign: ForeignIssuers::none(),
             node,
-            turns,
+            turns: Turns::default(),
         };
         app.keep_keys().await?;
         match app.reload_keys().await? {

@@ -24,6 +24,7 @@ pub(crate) fn pages() -> Result<Rendered, askama::Error> {
     let mut all = entry()?;
     all.extend(asking()?);
     all.extend(portal()?);
+    all.extend(household()?);
     all.extend(questions()?);
     all.extend(notices()?);
     Ok(all)
@@ -228,6 +229,40 @@ fn access(who: &str, kind: HolderKind, role: BondRole, scopes: &[&str]) -> Acces
     }
 }
 
+fn household() -> Result<Rendered, askama::Error> {
+    let member = |name: &str, role| Member {
+        bond: format!("bnd_{name}"),
+        name: of(name),
+        role,
+        you: name == "Adam",
+        since: ago(200),
+    };
+    let people = |kind, members, waiting, waits| People {
+        frame: adam(),
+        done: None,
+        name: of("Adam’s household"),
+        kind,
+        members,
+        waiting,
+        waits,
+    };
+    let everybody = vec![
+        member("Adam", BondRole::Owner),
+        member("Eva", BondRole::CoOwner),
+        member("Ida", BondRole::Member),
+        member("Noah", BondRole::Child),
+        member("Bianca", BondRole::Guest),
+    ];
+    let waiting = vec![member("Eva", BondRole::CoOwner), member("Noah", BondRole::Child)];
+    let kind = AccountKind::Household;
+    Ok(vec![
+        ("people", people(kind, everybody, vec![], false).render()?),
+        ("people-waiting", people(kind, vec![member("Adam", BondRole::Owner)], waiting, false).render()?),
+        ("people-waits", people(kind, vec![], vec![], true).render()?),
+        ("people-organisation", people(AccountKind::Organisation, vec![], vec![], false).render()?),
+    ])
+}
+
 fn portal() -> Result<Rendered, askama::Error> {
     let things = vec![
         card(Icon::Speaker, "Kitchen speaker", Some("Kitchen"), DeviceState::Active, &[]),
@@ -267,22 +302,6 @@ fn portal() -> Result<Rendered, askama::Error> {
         access("Acme Ride", HolderKind::App, BondRole::Member, &["lock:open", "telemetry:read"]),
         access("Garage gateway", HolderKind::Device, BondRole::Member, &[]),
     ];
-    let member = |name: &str, role| Member {
-        bond: format!("bnd_{name}"),
-        name: of(name),
-        role,
-        you: name == "Adam",
-        since: ago(200),
-    };
-    let people = |kind, members| People {
-        frame: adam(),
-        done: None,
-        name: of("Adam’s household"),
-        kind,
-        members,
-        waiting: vec![],
-        waits: false,
-    };
     Ok(vec![
         ("home", Home { frame: adam(), done: None, things }.render()?),
         (
@@ -292,21 +311,6 @@ fn portal() -> Result<Rendered, askama::Error> {
         ),
         ("thing", thing(None, everybody, true).render()?),
         ("thing-ended", thing(Some(Done::AccessEnded { who: of("Bianca") }), vec![], false).render()?),
-        (
-            "people",
-            people(
-                AccountKind::Household,
-                vec![
-                    member("Adam", BondRole::Owner),
-                    member("Eva", BondRole::CoOwner),
-                    member("Ida", BondRole::Member),
-                    member("Noah", BondRole::Child),
-                    member("Bianca", BondRole::Guest),
-                ],
-            )
-            .render()?,
-        ),
-        ("people-organisation", people(AccountKind::Organisation, vec![]).render()?),
         ("security", security(None).render()?),
         ("security-new", Security { passkeys: vec![], apps: vec![], password_since: None, ..security(None) }.render()?),
         ("security-passkey-added", security(Some(Done::PasskeyAdded)).render()?),
