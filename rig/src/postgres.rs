@@ -437,6 +437,31 @@ mod tests {
     }
 
     #[test]
+    fn a_cluster_with_little_room_is_full_and_goes_on_with_what_it_held() {
+        let cluster = Cluster::start_as(Setup { room: Some(80), ..Setup::default() });
+        let database = cluster.database();
+        cluster.sql(&database.name, "CREATE TABLE kept (x int); INSERT INTO kept VALUES (7)");
+        cluster.fill();
+        let mut psql = Command::new(cluster.programs.join("psql"));
+        psql.args(["-X", "-q", "-U", USER, "-d", &database.name, "-h"]).arg(&cluster.folder);
+        psql.args([
+            "-p",
+            &cluster.port.to_string(),
+            "-c",
+            "CREATE TABLE many AS SELECT generate_series(1, 99999) AS x",
+        ]);
+        let refused = psql.output().unwrap();
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("No space left on device"), "{refused:?}");
+        cluster.make_room();
+        cluster.start_if_ended();
+        cluster.await_answer();
+        assert_eq!(cluster.sql(&database.name, "SELECT x FROM kept"), "7");
+        let (keeper, folder) = (cluster.room.as_ref().unwrap().keeper.id(), cluster.folder.clone());
+        drop(cluster);
+        assert!(!Path::new(&format!("/proc/{keeper}")).exists() && !folder.exists());
+    }
+
+    #[test]
     fn a_cluster_does_not_outlive_a_process_that_is_killed() {
         let cluster = Cluster::start();
         let mut running = cluster.lock().take().unwrap();

@@ -55,17 +55,16 @@ struct Found {
 
 impl PostgresStore {
     pub(crate) async fn number(&self, after: u64) -> Result<Round, StoreError> {
-        let held = self.hold_for_rounds().await?;
         let after = i64::try_from(after).unwrap_or(i64::MAX);
-        // Most rounds find nothing to do, and then write nothing.
-        let mut found = look(&held, after).await?;
-        while found.is_fresh {
-            let before = found.head.number;
-            found = self.step(&held, after).await?;
-            if found.head.number.saturating_sub(before) < BATCH.unsigned_abs() {
-                break;
-            }
+        let mut held = self.hold_for_rounds().await?;
+        let mut found = self.whole_round(&held, after).await;
+        // After a restart of the database it is lost, and that shows when it is used.
+        if found.is_err() && held.is_lost() {
+            drop(held);
+            held = self.hold_for_rounds().await?;
+            found = self.whole_round(&held, after).await;
         }
+        let found = found?;
         held.give_back();
         if found.head.generation != self.tenant.generation {
             return Err(StoreError::Unavailable("it was restored meanwhile: start this node anew".to_owned()));
@@ -80,6 +79,19 @@ impl PostgresStore {
             _ => found.head.number,
         };
         Ok(Round { head: found.head, clock: Some(found.clock), raises, next, rotated: found.rotated })
+    }
+
+    async fn whole_round(&self, held: &Held, after: i64) -> Result<Found, StoreError> {
+        // Most rounds find nothing to do, and then write nothing.
+        let mut found = look(held, after).await?;
+        while found.is_fresh {
+            let before = found.head.number;
+            found = self.step(held, after).await?;
+            if found.head.number.saturating_sub(before) < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// One trip: numbers a batch, commits, looks again, and tells the other nodes.

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use authority::{Clock, Peer};
@@ -27,7 +28,7 @@ use tokio_rustls::client::TlsStream;
 use tower::ServiceExt;
 use url::form_urlencoded;
 
-use crate::stage::{Answer, ask, client, connect, exchange, get_request};
+use crate::stage::{Answer, ask, client, connect, exchange, get_request, read_to_close};
 
 /// Both nodes are one place to the world, wherever their listeners are.
 const ISSUER: &str = "https://localhost:8443";
@@ -410,6 +411,84 @@ async fn a_node_without_the_master_key_of_the_others_does_not_start_and_makes_no
     assert!(!folder.path().join("two/master.key").exists());
     let page = ask(one.addresses.people, &one.client, "/.well-known/openid-configuration", "").await;
     assert!(page.status == 200 && one.is_ready().await, "the other goes on");
+}
+
+/// A door that follows a node hears at once what was committed at the other; and nothing at all,
+/// no heartbeat either, from a node that hears of nobody (anchors: the feed).
+#[tokio::test]
+async fn a_follower_hears_of_the_other_node_and_nothing_from_one_that_hears_of_nobody() {
+    let cluster = Cluster::start();
+    let folder = tempfile::tempdir().unwrap();
+    let nodes = two(folder.path(), &cluster.database());
+    let mut stream = UnixStream::connect(&nodes[1].socket).await.unwrap();
+    let more = "Accept: text/event-stream\r\n";
+    stream.write_all(get_request("/events?after=head", more).as_bytes()).await.unwrap();
+    let mut heard = String::new();
+    let mut hears = async |what: &str| {
+        let mut part = [0; 4096];
+        let began = now();
+        while !heard.contains(what) {
+            assert!(now().duration_since(began) < PATIENCE, "{what}: {heard}");
+            let length = stream.read(&mut part).await.unwrap();
+            assert!(length > 0, "it ended: {heard}");
+            heard.push_str(&String::from_utf8_lossy(&part[..length]));
+        }
+        now().duration_since(began)
+    };
+    hears("event: heartbeat").await;
+    nodes[0].create("/accounts", &json!({ "kind": "household", "name": "Home" })).await;
+    let took = hears("account.created").await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    cluster.pause();
+    let began = now();
+    let rest = read_to_close(&mut stream).await;
+    // It ends within the patience of the store and the age at which nothing is said any more.
+    assert!(now().duration_since(began) < Duration::from_secs(10));
+    let beats = String::from_utf8_lossy(&rest).matches("event: heartbeat").count();
+    assert!(beats <= 6, "{beats} heartbeats of a node that hears nothing");
+    cluster.resume();
+}
+
+/// A clock on the wall that is set, beside one that only goes on.
+#[derive(Default)]
+struct Set {
+    wall: AtomicI64,
+    uptime: AtomicU64,
+}
+
+impl Clock for Set {
+    fn now_ms(&self) -> u64 {
+        WallClock::new().now_ms().saturating_add_signed(self.wall.load(Ordering::SeqCst) * 1_000)
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        self.uptime.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn no_step_of_the_clock_makes_what_a_node_knows_younger_or_older() {
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path(), &Cluster::shared().database(), "");
+    let text = std::fs::read_to_string(folder.path().join("keyfob.toml")).unwrap();
+    let config = Config::parse(&text, folder.path()).unwrap();
+    let data = DataFolder::open(&folder.path().join("data")).unwrap();
+    let lock = data.lock().unwrap();
+    let set = Arc::new(Set::default());
+    let clock: Arc<dyn Clock> = Arc::clone(&set) as _;
+    // Nobody runs its rounds: what it heard at its start grows old.
+    let Ok(app) = server::wiring::open_app(&config, &data, &lock, &clock).await else { panic!("it opens") };
+    for wall in [-86_400, 86_400, 0] {
+        set.wall.store(wall, Ordering::SeqCst);
+        assert!(app.is_well(), "no time has passed");
+    }
+    set.uptime.store(5_001, Ordering::SeqCst);
+    for wall in [-86_400, 86_400, -5, 0] {
+        set.wall.store(wall, Ordering::SeqCst);
+        assert!(!app.is_well(), "time has passed, whatever the clock says");
+    }
+    app.follow().await.unwrap();
+    assert!(app.is_well());
 }
 
 /// A clock that goes wrong.

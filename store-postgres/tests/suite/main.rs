@@ -6,6 +6,7 @@
     reason = "a test may end by a panic, and has tasks of its own"
 )]
 
+mod journal;
 mod moved;
 mod nodes;
 mod trouble;

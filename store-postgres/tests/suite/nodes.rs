@@ -1,6 +1,7 @@
 //! Several nodes on one database, and what comes late.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use identity::{Account, AnchorKind, Event, EventKind, Raise};
 use rig::{Cluster, Database};
@@ -28,6 +29,17 @@ async fn connect(
 ) -> (tokio_postgres::Client, tokio_postgres::Connection<tokio_postgres::Socket, tokio_postgres::tls::NoTlsStream>) {
     let mut config: tokio_postgres::Config = database.url.parse().unwrap();
     config.password(&database.password).connect(tokio_postgres::NoTls).await.unwrap()
+}
+
+/// Until so many wait for a lock. A transaction sees the same of others until it asks to see more.
+async fn waiting_for_a_lock(other: &tokio_postgres::Client, count: i64) {
+    let locks = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    let wait = async {
+        while other.query_one(locks, &[]).await.unwrap().get::<_, i64>(0) < count {
+            other.query("SELECT pg_stat_clear_snapshot()", &[]).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("nobody waits");
 }
 
 async fn subjects(store: &dyn Store, from: u64) -> Vec<String> {
@@ -66,6 +78,77 @@ async fn what_one_node_commits_another_is_told_by_its_own_round() {
     assert_eq!(there.load_raises().await.unwrap().1[0].number, Some(2));
     assert_eq!(here.round(0).await.unwrap().head.number, 2, "each is numbered once");
     assert_eq!(kept::<Account>(&*there, "acc_1").await.epochs.end_epoch, BEGAN.unsigned_abs());
+}
+
+/// Commits and numbers here until another hears of it.
+async fn speak(here: &PostgresStore, hears: impl Future<Output = ()>) {
+    let mut hears = core::pin::pin!(hears);
+    let spoken = async {
+        loop {
+            here.commit(announcing("word")).await.unwrap();
+            here.round(u64::MAX).await.unwrap();
+            if tokio::time::timeout(Duration::from_millis(100), &mut hears).await.is_ok() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), spoken).await.expect("nobody hears");
+}
+
+#[tokio::test]
+async fn the_word_of_another_node_makes_a_round_due_and_ones_own_does_not() {
+    let database = Cluster::shared().database();
+    let (here, there) = (node(&database).await, node(&database).await);
+    let (mut due_here, mut due_there) = (here.round_due(), there.round_due());
+    speak(&here, due_there.woken()).await;
+    speak(&there, due_here.woken()).await;
+    // From here on both listen. What another committed is numbered here.
+    for due in [&mut due_here, &mut due_there] {
+        while tokio::time::timeout(Duration::from_millis(100), due.woken()).await.is_ok() {}
+    }
+    let (other, connection) = connect(&database).await;
+    let connection = tokio::spawn(connection);
+    let fresh = "INSERT INTO fresh (id, kind, subject, at, raises, data)
+                 VALUES ('evt_other', 'security.anomaly', 'other', 0, false, '{}')";
+    other.batch_execute(fresh).await.unwrap();
+    here.round(0).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), due_there.woken()).await.expect("the word reaches the other");
+    let own = tokio::time::timeout(Duration::from_millis(300), due_here.woken()).await;
+    assert!(own.is_err(), "nobody needs to be told what they said");
+    // A lost ear grows again.
+    let deaf = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    other.query(deaf, &[]).await.unwrap();
+    speak(&here, due_there.woken()).await;
+    drop(other);
+    connection.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_crowd_of_requests_does_not_keep_rounds_waiting() {
+    let database = Cluster::shared().database();
+    node(&database).await.commit(Commit { changes: vec![new(account("1"))], ..announcing("made") }).await.unwrap();
+    let few = store_postgres::Settings { connections: 2, patience: Duration::from_secs(60), ..settings(&database) };
+    let store = Arc::new(PostgresStore::open(few).await.unwrap());
+    let (other, connection) = connect(&database).await;
+    let connection = tokio::spawn(connection);
+    other.batch_execute("BEGIN; SELECT 1 FROM account WHERE id = 'acc_1' FOR UPDATE").await.unwrap();
+    let raise = || {
+        let store = Arc::clone(&store);
+        let changes = vec![Raise::cut(AnchorKind::Account, "acc_1").into()];
+        tokio::spawn(async move { store.commit(Commit { changes, ..announcing("waits") }).await })
+    };
+    let waiting = [raise(), raise()];
+    waiting_for_a_lock(&other, 2).await;
+    let asked = tokio::time::timeout(Duration::from_millis(300), store.head()).await;
+    assert!(asked.is_err(), "all connections are taken");
+    assert_eq!(store.round(0).await.unwrap().head.number, 1, "the rounds go on");
+    other.batch_execute("ROLLBACK").await.unwrap();
+    for commit in waiting {
+        let _ = commit.await.unwrap();
+    }
+    drop(other);
+    connection.await.unwrap().unwrap();
 }
 
 /// Commit order against cursor order: what began early and ends late has no
@@ -108,11 +191,7 @@ async fn a_commit_that_only_collides_is_tried_again_and_succeeds() {
         let store = Arc::clone(&store);
         async move { store.commit(commit).await }
     });
-    let waiting =
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    while other.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        tokio::task::yield_now().await;
-    }
+    waiting_for_a_lock(&other, 1).await;
     other.batch_execute("COMMIT").await.unwrap();
     committing.await.unwrap().unwrap();
     assert!(store.retried() > 0, "it did not collide: the case proves nothing");
