@@ -110,9 +110,9 @@ fn entering(app: &App, number: usize) -> Request<Body> {
         "sub": "u_adam", "client_id": "app_mobile", "scope": "device:register",
         "anc": [format!("t.{generation}.0"), "cl.app_mobile.0", "u.u_adam.0"],
     });
-    let claims = customer.as_object().unwrap().clone();
+    let claims = customer.to_string().into_bytes();
     let unsigned = Unsigned { kind: TokenKind::Access, typ: "at+jwt", alg: Alg::ES256, opaque: false, claims };
-    let customer = app.keys().sign(&unsigned, now, [9; 24]).unwrap();
+    let customer = app.keys().sign(&unsigned, now, || [9; 24]).unwrap();
     let did = format!("maker:{number}");
     let actor = json!({
         "iss": did, "sub": did, "aud": ISSUER, "iat": now, "exp": now + 300, "jti": format!("act-{number}"),
