@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use authority::{Authority, Clock, Entropy, ForeignIssuers};
+use authority::{Authority, Clock, Entropy, ForeignIssuers, Rate, Rates};
 use identity::Tenant;
 use store::Store;
 
@@ -39,6 +39,8 @@ pub struct Settings {
     pub client_authorities: Vec<Vec<u8>>,
     /// What the last run of this process knew of its clock, if it is known.
     pub clock_mark: Option<ClockMark>,
+    /// How many challenges one address may ask for.
+    pub challenges: Rate,
 }
 
 impl Settings {
@@ -54,6 +56,7 @@ impl Settings {
             hash_queue: 64,
             client_authorities: Vec::new(),
             clock_mark: None,
+            challenges: Rate { per_second: 100, at_once: 5_000 },
         }
     }
 }
@@ -72,6 +75,7 @@ pub struct App {
     pub(crate) people: People,
     pub(crate) audit: Audit,
     pub(crate) pairing_brake: PairingBrake,
+    pub(crate) challenge_rates: Rates,
     pub(crate) pulse: Pulse,
     pub(crate) foreign: ForeignIssuers,
     pub(crate) node: Node,

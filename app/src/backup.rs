@@ -188,7 +188,7 @@ impl Backup {
         }
         let items = self.reading.next().await?;
         for item in &items {
-            let (name, line) = render(item).ok_or(Fault::Broken("backup_line"))?;
+            let (name, line) = render_item(item).ok_or(Fault::Broken("backup_line"))?;
             *self.counts.entry(name.to_owned()).or_default() += 1;
             self.line(&mut text, &line);
         }
@@ -208,9 +208,9 @@ impl Backup {
     }
 }
 
-/// The line of an item: what it is as a list, then its content as it is kept.
-/// `None` for content that would break the line.
-fn render(item: &Item) -> Option<(&'static str, String)> {
+/// The line of an item with the word it counts as: what it is as a list, then its
+/// content as it is kept. `None` for content that would break the line.
+pub fn render_item(item: &Item) -> Option<(&'static str, String)> {
     let (name, line) = match item {
         Item::Record { kind, stored, .. } => {
             let Stored { id, version, epochs, body } = stored;
@@ -235,7 +235,7 @@ fn render(item: &Item) -> Option<(&'static str, String)> {
 }
 
 /// Reads a line back; `None` where it is none of ours.
-fn parse(line: &str) -> Option<Item> {
+pub fn parse_item(line: &str) -> Option<Item> {
     let mut values = serde_json::Deserializer::from_str(line).into_iter::<Value>();
     let list = values.next()?.ok()?;
     let rest = line.get(values.byte_offset()..)?;
@@ -378,7 +378,7 @@ impl Items {
             return Ok(None);
         }
         let text = core::str::from_utf8(&self.line).map_err(|_| BackupError::Unknown(self.number))?;
-        parse(text).map(Some).ok_or(BackupError::Unknown(self.number))
+        parse_item(text).map(Some).ok_or(BackupError::Unknown(self.number))
     }
 }
 
@@ -432,7 +432,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_line_comes_back_as_it_went() {
-        let lines: Vec<_> = items().iter().map(|item| render(item).unwrap().1).collect();
+        let lines: Vec<_> = items().iter().map(|item| render_item(item).unwrap().1).collect();
         let text = backup(&lines.iter().map(String::as_str).collect::<Vec<_>>());
         let verified = verify_backup(&mut text.as_bytes()).unwrap();
         assert_eq!(verified.counts.values().sum::<u64>(), 5);
@@ -447,7 +447,7 @@ mod tests {
 
     #[test]
     fn a_backup_is_refused_wherever_it_breaks_off_and_whichever_byte_changed() {
-        let lines: Vec<_> = items().iter().map(|item| render(item).unwrap().1).collect();
+        let lines: Vec<_> = items().iter().map(|item| render_item(item).unwrap().1).collect();
         let whole = backup(&lines.iter().map(String::as_str).collect::<Vec<_>>());
         for end in 0..whole.len() {
             let refused = verify_backup(&mut &whole.as_bytes()[..end]);

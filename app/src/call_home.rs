@@ -1,7 +1,7 @@
 //! Call home: a device proves its key, by certificate or over a challenge, and
 //! gets a session and a token.
 
-use authority::{ChallengeRefusal, Peer};
+use authority::{ChallengeRefusal, Clock, Peer};
 use identity::credential::CertificateFacts;
 use identity::facts::{CallHomeFacts, CallHomeQuery};
 use identity::rule::call_home::{self, CallHome, CalledHome, Claimed, Path, Presented};
@@ -70,10 +70,16 @@ const fn refused(code: DeviceErrorCode, reason: &'static str) -> Refused {
 }
 
 impl App {
-    /// A challenge to be signed within a minute. Also for unknown devices.
-    pub fn challenge(&self) -> String {
+    /// A challenge to be signed within a minute. Also for unknown devices, which is
+    /// why each takes room and time of ours: they are counted by address.
+    ///
+    /// # Errors
+    /// `rate_limited`
+    pub fn challenge(&self, peer: &Peer) -> Result<String, Refused> {
+        let often = refused(DeviceErrorCode::RateLimited, "challenges_of_one_address");
+        self.challenge_rates.take(peer.address, self.clock.now_ms()).map_err(|_| often)?;
         let draw = self.draw();
-        self.authority.challenges().give(draw.now(), draw.bytes())
+        Ok(self.authority.challenges().give(draw.now(), draw.bytes()))
     }
 
     /// Lets a device in, or says why not.

@@ -36,7 +36,7 @@ mod turn;
 mod userinfo;
 
 pub use app::{App, Ports, Settings};
-pub use backup::{Backup, BackupError, BackupHead, Verified, verify_backup};
+pub use backup::{Backup, BackupError, BackupHead, Verified, parse_item, render_item, verify_backup};
 pub use draw::Draw;
 pub use fault::Fault;
 pub use key_ring::{KeyRing, MasterKey, OTHER_MASTER_KEY};

@@ -55,20 +55,25 @@ pub struct Ceremony {
 }
 
 /// A passkey that was made.
-pub(crate) struct Made {
-    pub(crate) credential_id: String,
-    pub(crate) credential: Value,
+#[derive(Debug, PartialEq, Eq)]
+pub struct Made {
+    /// base64url; unique over all passkeys.
+    pub credential_id: String,
+    /// Public key and counters, as the library serialises them.
+    pub credential: Value,
 }
 
 /// A passkey that was used.
-pub(crate) struct Used {
+#[derive(Debug, PartialEq, Eq)]
+pub struct Used {
     /// With counters moved on.
-    pub(crate) credential: Value,
-    pub(crate) user_verified: bool,
+    pub credential: Value,
+    /// Whether the authenticator verified its owner.
+    pub user_verified: bool,
 }
 
 /// Asks and judges.
-pub(crate) struct Passkeys {
+pub struct Passkeys {
     /// Nothing where the issuer's host is an address: no passkey can be bound to it.
     webauthn: Option<Webauthn>,
     sealing: SealingKey,
@@ -76,15 +81,15 @@ pub(crate) struct Passkeys {
 }
 
 /// Why an answer was refused.
-pub(crate) type Reason = &'static str;
+pub type Reason = &'static str;
 
 impl Passkeys {
-    pub(crate) fn new(
-        issuer: &str,
-        service: &str,
-        key: [u8; 32],
-        shared: Option<Arc<dyn SharedOnce>>,
-    ) -> Result<Self, Fault> {
+    /// Those of an issuer, sealing what travels with `key`; `shared` is what several
+    /// nodes remember together.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn new(issuer: &str, service: &str, key: [u8; 32], shared: Option<Arc<dyn SharedOnce>>) -> Result<Self, Fault> {
         let sealing = SealingKey::new("passkey", key).map_err(|_| Fault::Broken("sealing_key"))?;
         Ok(Self { webauthn: open(issuer, service), sealing, answered: Once::new(ROOM, shared) })
     }
@@ -94,13 +99,10 @@ impl Passkeys {
     }
 
     /// Asks a person's browser to make a passkey that is found without a name.
-    pub(crate) fn ask_to_make(
-        &self,
-        user: &User,
-        known: &[&Passkey],
-        now: i64,
-        nonce: [u8; 24],
-    ) -> Result<Ceremony, Fault> {
+    ///
+    /// # Errors
+    /// [`Fault`] where the issuer can have no passkeys.
+    pub fn ask_to_make(&self, user: &User, known: &[&Passkey], now: i64, nonce: [u8; 24]) -> Result<Ceremony, Fault> {
         let known = known.iter().filter_map(|passkey| base64url::decode(&passkey.credential_id).ok());
         let exclude = known.collect();
         let asked = self.webauthn()?.start_passkey_registration(
@@ -121,7 +123,10 @@ impl Passkeys {
     }
 
     /// Judges what the browser made.
-    pub(crate) async fn made(&self, user: &UserId, state: &str, answer: Value, now: i64) -> Result<Made, Reason> {
+    ///
+    /// # Errors
+    /// [`Reason`]
+    pub async fn made(&self, user: &UserId, state: &str, answer: Value, now: i64) -> Result<Made, Reason> {
         let state: PasskeyRegistration = self.take(Purpose::Register, Some(user), state, now).await?;
         let answer: RegisterPublicKeyCredential = serde_json::from_value(answer).map_err(|_| "passkey_malformed")?;
         let webauthn = self.webauthn.as_ref().ok_or("no_passkeys")?;
@@ -131,7 +136,10 @@ impl Passkeys {
     }
 
     /// Asks a browser to use whichever passkey it has for us.
-    pub(crate) fn ask_to_use(&self, now: i64, nonce: [u8; 24]) -> Result<Ceremony, Fault> {
+    ///
+    /// # Errors
+    /// [`Fault`] where the issuer can have no passkeys.
+    pub fn ask_to_use(&self, now: i64, nonce: [u8; 24]) -> Result<Ceremony, Fault> {
         let asked = self.webauthn()?.start_discoverable_authentication();
         let (challenge, state) = asked.map_err(|_| Fault::Broken("passkey_question"))?;
         let state = serde_json::to_value(state).map_err(|_| Fault::Broken("passkey_state"))?;
@@ -139,13 +147,10 @@ impl Passkeys {
     }
 
     /// Judges the use of a passkey, `known` by the id its answer names.
-    pub(crate) async fn used(
-        &self,
-        state: &str,
-        answer: Answer,
-        known: Option<&Passkey>,
-        now: i64,
-    ) -> Result<Used, Reason> {
+    ///
+    /// # Errors
+    /// [`Reason`]
+    pub async fn used(&self, state: &str, answer: Answer, known: Option<&Passkey>, now: i64) -> Result<Used, Reason> {
         let state: DiscoverableAuthentication = self.take(Purpose::SignIn, None, state, now).await?;
         let known = known.ok_or("unknown_passkey")?;
         // Level 3 §7.2 step 6: the handle must name the owner of the passkey.
@@ -202,15 +207,19 @@ impl Passkeys {
 }
 
 /// The use of a passkey as a browser tells it.
-pub(crate) struct Answer {
+pub struct Answer {
     /// base64url; the passkey is looked up by it.
-    pub(crate) credential_id: String,
+    pub credential_id: String,
     handle: Uuid,
     credential: PublicKeyCredential,
 }
 
 impl Answer {
-    pub(crate) fn parse(value: Value) -> Result<Self, Reason> {
+    /// Reads the JSON of a browser.
+    ///
+    /// # Errors
+    /// [`Reason`]
+    pub fn parse(value: Value) -> Result<Self, Reason> {
         let credential: PublicKeyCredential = serde_json::from_value(value).map_err(|_| "passkey_malformed")?;
         let handle = credential.get_user_unique_id().and_then(|handle| Uuid::from_slice(handle).ok());
         let handle = handle.ok_or("passkey_without_handle")?;

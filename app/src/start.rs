@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use authority::{AnchorIndex, Authority, Clock, ForeignIssuers, Shared, SharedOnce, Start};
+use authority::{AnchorIndex, Authority, Clock, ForeignIssuers, Rates, Shared, SharedOnce, Start};
 use identity::Tenant;
 
 use crate::app::{App, Ports, Settings};
@@ -65,6 +65,7 @@ impl App {
         let people = People::new(&settings, &*entropy, secret("ceremonies"), shared)?;
         let passwords = Passwords::new(settings.hash_workers, settings.hash_queue, draw.bytes(), draw.bytes())?;
         let pairing_brake = PairingBrake::new(draw.bytes());
+        let challenge_rates = Rates::new(draw.bytes(), settings.challenges);
         let app = Self {
             tenant,
             settings,
@@ -78,6 +79,7 @@ impl App {
             people,
             audit: Audit::default(),
             pairing_brake,
+            challenge_rates,
             pulse: Pulse::default(),
             foreign: ForeignIssuers::none(),
             node,

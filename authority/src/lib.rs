@@ -1,8 +1,8 @@
 //! What every door asks: is this token, certificate or proof good right now,
 //! and whose is it?
 //!
-//! Owns the anchor index, the cache of tokens seen, nonces and single use in
-//! memory; makes [`AuthenticatedPeer`]. Knows neither stores nor sockets: time,
+//! Owns the anchor index, the cache of tokens seen, nonces, single use and rates
+//! in memory; makes [`AuthenticatedPeer`]. Knows neither stores nor sockets: time,
 //! chance and what was raised come in from outside.
 
 mod authenticate;
@@ -17,6 +17,7 @@ mod nonce;
 mod once;
 mod peer;
 mod port;
+mod rate;
 mod token;
 
 #[cfg(test)]
@@ -33,4 +34,5 @@ pub use nonce::Nonces;
 pub use once::{Once, OnceError};
 pub use peer::{Peer, UnverifiedCertificate};
 pub use port::{Clock, Entropy, Fetch, FetchError, Fetched, SharedOnce};
+pub use rate::{Rate, Rates, TooOften};
 pub use token::{CLOCK_SKEW, KeySet, OPAQUE_PREFIX, SoundToken, TokenRefusal};

@@ -10,6 +10,7 @@ pub mod device;
 pub mod doors;
 pub mod oauth;
 pub mod registry;
+pub mod rest;
 pub mod tokens;
 
 /// A target by its name, which is also that of its corpus.
@@ -19,14 +20,17 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("actor_token", oauth::actor_token),
     ("authorization_request", oauth::authorization_request),
+    ("backup", registry::backup),
     ("base64url", tokens::base64url),
     ("certificate", certificates::certificate),
     ("chain", certificates::chain),
+    ("challenge", tokens::challenge),
     ("client_certificate", doors::client_certificate),
     ("client_metadata", oauth::client_metadata),
     ("config", doors::config),
     ("confirmation", tokens::confirmation),
     ("cookie", doors::cookie),
+    ("credential", rest::credential),
     ("cursor", registry::cursor),
     ("device_address", device::device_address),
     ("device_answer", device::device_answer),
@@ -40,14 +44,19 @@ pub const TARGETS: &[Target] = &[
     ("http_framing", doors::http_framing),
     ("http_uri", tokens::http_uri),
     ("import", registry::import),
+    ("journal", registry::journal),
     ("json", tokens::json),
     ("jwe", tokens::jwe),
     ("jwk", tokens::jwk),
     ("jws", tokens::jws),
     ("names", registry::names),
+    ("passkey", rest::passkey),
     ("proxy_protocol", doors::proxy_protocol),
     ("range", doors::range),
     ("redirect_uri", oauth::redirect_uri),
+    ("rest_body", rest::rest_body),
+    ("rest_patch", rest::rest_patch),
+    ("rest_request", rest::rest_request),
     ("return_to", doors::return_to),
     ("scope", oauth::scope),
     ("sealed", tokens::sealed),

@@ -4,6 +4,7 @@ use app::registry::{ImportFormat, ImportReader, ImportedLine, Resource, filter a
 use identity::rule::import_line::parse_mac;
 use identity::user::Email;
 use identity::{AnchorEpoch, Device, DeviceId};
+use store::journal::Line as JournalLine;
 use store::{Cursor, Filter};
 
 fn text(data: &[u8]) -> &str {
@@ -45,6 +46,27 @@ fn check_fields(filter: &Filter) {
         }
         Filter::Not(inner) => check_fields(inner),
         Filter::And(parts) | Filter::Or(parts) => parts.iter().for_each(check_fields),
+    }
+}
+
+/// A line of a backup is read as what writes the same line's meaning again.
+pub fn backup(data: &[u8]) {
+    for line in text(data).split('\n') {
+        let Some(item) = app::parse_item(line) else { continue };
+        let (word, written) = app::render_item(&item).expect("it came from one line");
+        assert!(!word.is_empty());
+        assert_eq!(app::parse_item(&written), Some(item));
+    }
+    let _ = app::verify_backup(&mut &*data);
+}
+
+/// A line of the journal of raises likewise.
+pub fn journal(data: &[u8]) {
+    for line in text(data).split('\n') {
+        let Ok(read) = JournalLine::parse(line) else { continue };
+        let written = read.render().expect("it came from one line");
+        assert!(!written.contains('\n'));
+        assert_eq!(JournalLine::parse(&written), Ok(read));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Keys, tokens, messages, proofs: what `jose` reads.
 
+use authority::Nonces;
 use jose::dpop::{Expected, Freshness, HttpUri, Proof, WINDOW};
 use jose::jwe::{self, Encrypted};
 use jose::jws::{MAX_LEN, Unverified};
@@ -38,6 +39,15 @@ pub fn dpop_proof(data: &[u8]) {
             assert!((verified.iat() - 1_750_000_060).abs() <= WINDOW);
         }
     }
+}
+
+/// A challenge or nonce that was not given is none of ours.
+pub fn challenge(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    let door = Nonces::new(&[7; 32], "call home");
+    // The one of the corpus that was given.
+    let given = door.give(1_750_000_000, [9; 16]);
+    assert_eq!(door.given_at(text, 1_750_000_030).is_some(), text == given);
 }
 
 /// Normalising is idempotent and keeps neither query nor fragment.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use keyfob_fuzz::TARGETS;
+use keyfob_fuzz::rest::judge_passkey;
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -54,5 +55,24 @@ fn beginnings_endings_and_single_changes_of_every_input_are_survived_too() {
                 target(&changed);
             }
         }
+    }
+}
+
+/// A search that begins with answers nobody would take finds nothing behind the first question.
+#[test]
+fn the_good_answers_of_a_browser_are_taken_and_each_other_for_its_own_reason() {
+    let judged = |name: &str| judge_passkey(&fs::read(folder("corpus/passkey").join(name)).unwrap()).unwrap();
+    for good in ["made", "used"] {
+        assert!(judged(good).is_ok(), "{good}: {:?}", judged(good));
+    }
+    for (name, reason) in [
+        ("used_for_made", "ceremony_of_another"),
+        ("made_for_used", "passkey_malformed"),
+        ("of_another", "passkey_of_another"),
+        ("other_signature", "passkey_not_verified"),
+        ("no_data", "passkey_not_made"),
+        ("invented_state", "ceremony_unknown"),
+    ] {
+        assert_eq!(judged(name), Err(reason), "{name}");
     }
 }

@@ -63,6 +63,7 @@ pub async fn open_app(
         service: config.clients.service.clone(),
         client_authorities: config.clients.authorities.clone(),
         clock_mark: data.clock_mark(),
+        challenges: config.limits.challenges,
         ..Settings::new(issuer, device_url)
     };
     let opened = App::start(settings.clone(), &MasterKey::new(*master_key), ports.clone()).await;

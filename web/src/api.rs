@@ -18,4 +18,7 @@ mod render;
 mod routes;
 mod users;
 
+pub use events::events_query;
+pub use extract::{Query, if_match, parse as parse_body, repeat_text};
+pub use render::merge;
 pub use routes::routes;

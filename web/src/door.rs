@@ -59,7 +59,11 @@ fn refused(code: ErrorCode, reason: &'static str) -> DoorRefusal {
     DoorRefusal { refusal: Refusal::new(code, reason), presented: true, nonce: None }
 }
 
-fn credential(headers: &HeaderMap) -> Result<(Scheme, &str), DoorRefusal> {
+/// The one credential of a request.
+///
+/// # Errors
+/// [`DoorRefusal`] where there is none, more than one, or one of another scheme.
+pub fn credential(headers: &HeaderMap) -> Result<(Scheme, &str), DoorRefusal> {
     let mut fields = headers.get_all(header::AUTHORIZATION).iter();
     let bare =
         DoorRefusal { refusal: Refusal::new(ErrorCode::InvalidToken, "no_token"), presented: false, nonce: None };

@@ -34,7 +34,7 @@ cargo xtask <command>
   check [step...]            everything that must hold before a change lands
   test [crate] [filter...]   the tests of one crate, or of all
   interop [name]             real clients in Node against the real binary
-  fuzz <target> <seconds>    one fuzz target for a time, on the stable toolchain
+  fuzz <target> <seconds>    one fuzz target for a time, or all in turn, on the stable toolchain
   bench <name> [--json]      one benchmark, or `figures`: all of the whole server
   anchors <histories>        random histories of issue and revocation, many more than the tests live
   crash [rounds] [--store sqlite|postgres] [--seed N]

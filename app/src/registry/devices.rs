@@ -55,6 +55,16 @@ pub struct CredentialDraft {
     pub kind: Option<CredentialKind>,
 }
 
+impl CredentialDraft {
+    /// What the registry would keep of it, where identities stand in `field`.
+    ///
+    /// # Errors
+    /// `invalid`, with why it is not taken.
+    pub fn judge(&self, field: IdentityField) -> Result<Option<LineCredential>, Refused> {
+        line(shown(self.certificate.as_deref(), self.jwk.as_ref())?.as_ref(), field)
+    }
+}
+
 /// What backends check a device's signatures with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceKeys {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use authority::Rate;
+
 use super::reader::Section;
 
 /// Limits of every listener; each has its own count.
@@ -11,6 +13,10 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections from one address (IPv6: from one /64).
     pub connections_per_address: usize,
+    /// TLS handshakes from one address (IPv6: from one /64).
+    pub handshakes: Rate,
+    /// Challenges for one address (IPv6: for one /64).
+    pub challenges: Rate,
     /// Time for PROXY header and TLS handshake together.
     pub handshake: Duration,
     /// Time for the head of a request to arrive, and for an idle HTTP/1.1 connection.
@@ -45,6 +51,36 @@ impl Limits {
             1..=1_000_000,
             "Open connections from one address. Believed neighbours are not counted.",
         );
+        let handshakes = Rate {
+            per_second: section.number(
+                "handshakes_per_second",
+                100,
+                1..=1_000_000,
+                "TLS handshakes a second from one address, on and on; over it a connection is closed before its\n\
+                 handshake. Believed neighbours are not counted, those whom PROXY headers name are.",
+            ),
+            at_once: section.number(
+                "handshakes_at_once",
+                5_000,
+                1..=1_000_000,
+                "TLS handshakes at once from one address after a rest: a fleet behind one address of its carrier\n\
+                 that comes back after an outage.",
+            ),
+        };
+        let challenges = Rate {
+            per_second: section.number(
+                "challenges_per_second",
+                100,
+                1..=1_000_000,
+                "POST /device/challenge a second for one address, on and on; over it 429.",
+            ),
+            at_once: section.number(
+                "challenges_at_once",
+                5_000,
+                1..=1_000_000,
+                "POST /device/challenge at once for one address after a rest.",
+            ),
+        };
         let handshake = seconds(section, "handshake_seconds", 10, 120, "For PROXY header and TLS handshake together.");
         let header = seconds(
             section,
@@ -78,6 +114,8 @@ impl Limits {
         Self {
             connections: size(connections),
             connections_per_address: size(connections_per_address),
+            handshakes,
+            challenges,
             handshake,
             header,
             header_bytes,

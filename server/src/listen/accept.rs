@@ -99,7 +99,8 @@ impl Socket {
 /// Opens the door: accepts until the server stops.
 pub fn open(door: Door, drain: &Drain) {
     let Door { name, socket, tls, belief, limits, strict_transport, router } = door;
-    let admissions = Admissions::new(limits.connections, limits.connections_per_address);
+    let handshakes = tls.is_some().then_some(limits.handshakes);
+    let admissions = Admissions::new(limits.connections, limits.connections_per_address, handshakes);
     let dressed = Dressed::new(name, router, belief.clone(), &limits, strict_transport, drain.clone());
     let serving = Arc::new(Serving::new(name, tls, belief, limits, dressed, drain.clone()));
     let own = drain.clone();
@@ -150,6 +151,7 @@ impl Full {
         match self {
             Self::Listener => "listener_full",
             Self::Address => "address_full",
+            Self::Rate => "address_rate",
         }
     }
 }

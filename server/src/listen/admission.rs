@@ -1,15 +1,23 @@
-//! How many connections may be open, in all and from one address. Asked before the handshake:
-//! turning somebody away must cost less than coming.
+//! How many connections may be open, in all and from one address, and how often one address may
+//! begin a handshake. Asked before it: turning somebody away must cost less than coming.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use authority::{Rate, Rates};
+use tokio::time::Instant;
+
+use crate::port::{SystemEntropy, random};
 
 /// The counters of one listener.
 #[derive(Debug)]
 pub(super) struct Admissions {
     most: usize,
     most_per_address: usize,
+    /// Where there is a handshake to be done.
+    handshakes: Option<Rates>,
+    since: Instant,
     open: Mutex<Open>,
 }
 
@@ -33,11 +41,15 @@ pub(super) enum Full {
     Listener,
     /// That of the address.
     Address,
+    /// The address came too often.
+    Rate,
 }
 
 impl Admissions {
-    pub(super) fn new(most: usize, most_per_address: usize) -> Arc<Self> {
-        Arc::new(Self { most, most_per_address, open: Mutex::default() })
+    /// `handshakes` is how often one address may begin one, where there is TLS.
+    pub(super) fn new(most: usize, most_per_address: usize, handshakes: Option<Rate>) -> Arc<Self> {
+        let handshakes = handshakes.map(|rate| Rates::new(random(&SystemEntropy), rate));
+        Arc::new(Self { most, most_per_address, handshakes, since: Instant::now(), open: Mutex::default() })
     }
 
     /// Lets a connection in, not counted under any address yet.
@@ -60,11 +72,15 @@ impl Admission {
     pub(super) fn count_under(&mut self, address: IpAddr) -> Result<(), Full> {
         let address = counted_as(address);
         let mut open = self.door.lock();
-        let count = open.by_address.entry(address).or_default();
-        if *count >= self.door.most_per_address {
+        let count = open.by_address.get(&address).copied().unwrap_or_default();
+        if count >= self.door.most_per_address {
             return Err(Full::Address);
         }
-        *count += 1;
+        if let Some(handshakes) = &self.door.handshakes {
+            let now = u64::try_from(self.door.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            handshakes.take(address, now).map_err(|_| Full::Rate)?;
+        }
+        open.by_address.insert(address, count + 1);
         drop(open);
         self.release_address();
         self.address = Some(address);
@@ -108,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_listener_is_full_until_one_leaves() {
-        let door = Admissions::new(2, 9);
+        let door = Admissions::new(2, 9, None);
         let first = door.admit().unwrap();
         let _second = door.admit().unwrap();
         assert_eq!(door.admit().unwrap_err(), Full::Listener);
@@ -118,7 +134,7 @@ mod tests {
 
     #[test]
     fn an_address_is_full_while_others_still_come_in() {
-        let door = Admissions::new(9, 1);
+        let door = Admissions::new(9, 1, None);
         let mut first = door.admit().unwrap();
         first.count_under(ip("192.0.2.1")).unwrap();
         assert_eq!(door.admit().unwrap().count_under(ip("::ffff:192.0.2.1")), Err(Full::Address));
@@ -131,10 +147,26 @@ mod tests {
 
     #[test]
     fn one_network_of_ipv6_is_one_address() {
-        let door = Admissions::new(9, 1);
+        let door = Admissions::new(9, 1, None);
         let mut first = door.admit().unwrap();
         first.count_under(ip("2001:db8:0:1::1")).unwrap();
         assert_eq!(door.admit().unwrap().count_under(ip("2001:db8:0:1:ffff::2")), Err(Full::Address));
         door.admit().unwrap().count_under(ip("2001:db8:0:2::1")).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_too_often_is_turned_away_while_others_come_in_and_may_come_again() {
+        let door = Admissions::new(9, 9, Some(Rate { per_second: 1, at_once: 3 }));
+        let come = |address: &str| door.admit().unwrap().count_under(ip(address));
+        for _ in 0..3 {
+            come("192.0.2.1").unwrap();
+        }
+        assert_eq!(come("192.0.2.1"), Err(Full::Rate));
+        come("192.0.2.2").unwrap();
+        assert!(door.lock().by_address.is_empty());
+        assert_eq!(door.lock().total, 0);
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        come("192.0.2.1").unwrap();
+        assert_eq!(come("192.0.2.1"), Err(Full::Rate));
     }
 }

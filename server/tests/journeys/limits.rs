@@ -1,7 +1,12 @@
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
-use server::config::BaseUrl;
+use authority::Rate;
+use rustls::{ClientConfig, ClientConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use server::config::{BaseUrl, Belief, Network};
 
 use crate::frames::{self, Frames, Outcome, field, head};
 use crate::stage::{HUNG, SHORT, Stage, ask, connect, exchange, get_request, read_to_close};
@@ -80,6 +85,68 @@ async fn an_idle_http2_connection_is_closed_but_not_while_a_request_runs() {
     };
     let (ended, ()) = tokio::time::timeout(HUNG, async { tokio::join!(connection, work) }).await.unwrap();
     drop((ended, sender));
+}
+
+/// A connection from another address of this machine.
+async fn from_elsewhere(to: SocketAddr, octet: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::new(127, 0, 0, octet), 0).into()).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// Whether the server begins a handshake here, or closes without a byte.
+async fn is_let_in(mut stream: TcpStream, client: &Arc<ClientConfig>) -> bool {
+    // The beginning of a handshake; the server answers with an alert at most, but it answers.
+    let mut said = Vec::new();
+    let mut hello = ClientConnection::new(Arc::clone(client), "localhost".try_into().unwrap()).unwrap();
+    hello.write_tls(&mut said).unwrap();
+    let _ = stream.write_all(&said).await;
+    let mut byte = [0; 1];
+    matches!(tokio::time::timeout(HUNG, stream.read(&mut byte)).await.unwrap(), Ok(1))
+}
+
+#[tokio::test]
+async fn handshakes_of_one_address_have_a_rate_and_a_flood_of_one_stops_no_other() {
+    let stage = Stage::start(|config| config.limits.handshakes = Rate { per_second: 1, at_once: 5 }).await;
+    let client = stage.client();
+    for listener in [stage.people(), stage.devices()] {
+        let mut let_in = 0;
+        for _ in 0..60 {
+            let_in += u32::from(is_let_in(from_elsewhere(listener, 2).await, &client).await);
+        }
+        // One more each second that this took.
+        assert!((5..30).contains(&let_in), "{let_in} of 60");
+        assert!(is_let_in(from_elsewhere(listener, 3).await, &client).await, "somebody else");
+    }
+}
+
+#[tokio::test]
+async fn whom_a_proxy_header_names_is_counted_and_the_neighbour_is_not() {
+    let stage = Stage::start(|config| {
+        config.limits.handshakes = Rate { per_second: 1, at_once: 3 };
+        config.listeners.people.belief =
+            Belief { proxy_protocol: vec![Network::parse("127.0.0.1").unwrap()], ..Belief::default() };
+        config.listeners.devices.belief =
+            Belief { forwarded: vec![Network::parse("127.0.0.1").unwrap()], ..Belief::default() };
+    })
+    .await;
+    let client = stage.client();
+    let named = async |name: &str| {
+        let mut stream = TcpStream::connect(stage.people()).await.unwrap();
+        let header = format!("PROXY TCP4 {name} 192.0.2.100 40000 443\r\n");
+        stream.write_all(header.as_bytes()).await.unwrap();
+        is_let_in(stream, &client).await
+    };
+    let mut let_in = 0;
+    for _ in 0..40 {
+        let_in += u32::from(named("192.0.2.1").await);
+    }
+    assert!((3..25).contains(&let_in), "{let_in} of 40");
+    assert!(named("192.0.2.2").await, "another peer of the same neighbour");
+    // Over Forwarded one connection carries many: the neighbour itself is not counted.
+    for _ in 0..20 {
+        assert!(is_let_in(TcpStream::connect(stage.devices()).await.unwrap(), &client).await);
+    }
 }
 
 #[tokio::test]

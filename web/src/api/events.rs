@@ -47,7 +47,7 @@ pub(super) async fn read(
     headers: HeaderMap,
     mut query: Query,
 ) -> Result<Response, Problem> {
-    let wanted = parse(&mut query, &headers)?;
+    let wanted = events_query(&mut query, &headers)?;
     query.end()?;
     if !caller.holds("events:read") && !wanted.raises_only {
         let problem = Problem::new(StatusCode::FORBIDDEN, "insufficient_scope", "raises_alone");
@@ -64,7 +64,11 @@ pub(super) async fn read(
     follow(state.app, wanted, standing, room).await
 }
 
-fn parse(query: &mut Query, headers: &HeaderMap) -> Result<EventsQuery, Problem> {
+/// Which events are asked for.
+///
+/// # Errors
+/// [`Problem`] `invalid`.
+pub fn events_query(query: &mut Query, headers: &HeaderMap) -> Result<EventsQuery, Problem> {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let after = match last.or_else(|| query.take("after")).as_deref() {
         None => EventsAfter::Beginning,

@@ -16,52 +16,73 @@ use crate::state::State;
 
 /// The largest JSON body.
 const MAX_BODY: usize = 256 * 1024;
+/// The most query parameters.
+const MAX_PARAMETERS: usize = 16;
 
 /// Query parameters, each at most once.
-pub(super) struct Query(Vec<(String, String)>);
+pub struct Query(Vec<(String, String)>);
 
 impl Query {
+    /// Reads the part of a target behind its `?`.
+    ///
+    /// # Errors
+    /// [`Problem`] `invalid` for a name that comes twice, and beyond 16 of them.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let mut known: Vec<(String, String)> = Vec::new();
+        for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+            if known.iter().any(|(before, _)| *before == name) || known.len() >= MAX_PARAMETERS {
+                return Err(Problem::invalid(shown(&name), "given more than once"));
+            }
+            known.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self(known))
+    }
+
     /// Takes one out.
-    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+    pub fn take(&mut self, name: &str) -> Option<String> {
         let place = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.swap_remove(place).1)
     }
 
     /// Takes a number out.
-    pub(super) fn take_number(&mut self, name: &str) -> Result<Option<u32>, Problem> {
+    ///
+    /// # Errors
+    /// [`Problem`] `invalid` where it is none.
+    pub fn take_number(&mut self, name: &str) -> Result<Option<u32>, Problem> {
         let parse = |text: String| text.parse().map_err(|_| Problem::invalid(name, "a whole number"));
         self.take(name).map(parse).transpose()
     }
 
     /// Paging and filter.
-    pub(super) fn take_listing(&mut self) -> Result<Listing, Problem> {
+    ///
+    /// # Errors
+    /// [`Problem`] `invalid` for a limit that is no number.
+    pub fn take_listing(&mut self) -> Result<Listing, Problem> {
         Ok(Listing { limit: self.take_number("limit")?, after: self.take("after"), filter: self.take("filter") })
     }
 
     /// Nothing may be left: a misspelt filter must not list everything.
-    pub(super) fn end(self) -> Result<(), Problem> {
+    ///
+    /// # Errors
+    /// [`Problem`] `invalid`, which names one that is left.
+    pub fn end(self) -> Result<(), Problem> {
         match self.0.into_iter().next() {
             None => Ok(()),
-            Some((name, _)) => {
-                let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
-                Err(Problem::invalid(name, "an unknown parameter"))
-            }
+            Some((name, _)) => Err(Problem::invalid(shown(&name), "an unknown parameter")),
         }
     }
+}
+
+/// A foreign name as it may stand in an answer.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
 impl FromRequestParts<State> for Query {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Problem> {
-        let mut known: Vec<(String, String)> = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
-            if known.iter().any(|(before, _)| *before == name) || known.len() >= 16 {
-                return Err(Problem::invalid(name.chars().take(64).collect::<String>(), "given more than once"));
-            }
-            known.push((name.into_owned(), value.into_owned()));
-        }
-        Ok(Self(known))
+        Self::parse(parts.uri.query().unwrap_or_default())
     }
 }
 
@@ -78,9 +99,13 @@ impl FromRequestParts<State> for Listing {
 
 /// The version the caller saw; `None` for `*`. As `Option` it may be left out.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct IfMatch(pub(super) Option<Version>);
+pub struct IfMatch(pub(super) Option<Version>);
 
-fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> {
+/// Reads `If-Match` (RFC 9110 §13.1.1), where it came.
+///
+/// # Errors
+/// [`Problem`] `invalid` where it is neither one strong entity tag nor `*`.
+pub fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> {
     let mut fields = headers.get_all(header::IF_MATCH).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else {
         return match headers.contains_key(header::IF_MATCH) {
@@ -188,8 +213,11 @@ fn check_media_type(headers: &HeaderMap, taken: &[&str]) -> Result<(), Problem> 
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "media_type").with_detail(detail))
 }
 
-/// Parses JSON, and names the field that does not fit.
-pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
+/// Parses a JSON object, and names the field that does not fit.
+///
+/// # Errors
+/// [`Problem`] `invalid`.
+pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
     // A list would be read as the members in their order.
     if !text.trim_ascii_start().starts_with(b"{") {
         return Err(Problem::invalid("", "the body is no JSON object"));
@@ -225,8 +253,12 @@ fn holds_nul(json: &[u8]) -> bool {
     false
 }
 
-fn repeat_key(parts: &Parts, body: &[u8]) -> Result<Option<RepeatKey>, Problem> {
-    let mut fields = parts.headers.get_all("idempotency-key").iter();
+/// Reads `Idempotency-Key`, where it came.
+///
+/// # Errors
+/// [`Problem`] where it came twice, or is not 1 to 128 printable characters.
+pub fn repeat_text(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut fields = headers.get_all("idempotency-key").iter();
     let Some(field) = fields.next() else { return Ok(None) };
     let text = field.to_str().unwrap_or_default();
     let sound = (1..=128).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b));
@@ -234,6 +266,11 @@ fn repeat_key(parts: &Parts, body: &[u8]) -> Result<Option<RepeatKey>, Problem> 
         let word = "idempotency_key_reused";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, word, "idempotency_key_malformed"));
     }
+    Ok(Some(text))
+}
+
+fn repeat_key(parts: &Parts, body: &[u8]) -> Result<Option<RepeatKey>, Problem> {
+    let Some(text) = repeat_text(&parts.headers)? else { return Ok(None) };
     let (Some(caller), Some(action)) = (parts.extensions.get::<Caller>(), parts.extensions.get::<Action>()) else {
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "unguarded_route"));
     };

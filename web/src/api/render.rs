@@ -143,8 +143,8 @@ pub(super) fn check_seen(IfMatch(wanted): IfMatch, version: Version) -> Result<(
     }
 }
 
-/// RFC 7396 §2.
-pub(super) fn merge(target: &mut Value, patch: Value) {
+/// Applies a merge patch (RFC 7396 §2).
+pub fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
         return;

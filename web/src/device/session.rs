@@ -29,13 +29,17 @@ pub(super) struct Body {
 }
 
 /// A challenge, also for unknown devices.
-pub(super) async fn challenge(Extract(state): Extract<State>) -> Response {
+pub(super) async fn challenge(
+    Extract(state): Extract<State>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Response, Response> {
+    let challenge = state.app.challenge(&peer).map_err(|refusal| DeviceRefusal(refusal).into_response())?;
     let body = json!({
-        "challenge": state.app.challenge(),
+        "challenge": challenge,
         "expires_in": authority::CHALLENGE_LIFE,
         "alg": ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "RS256"],
     });
-    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
 /// Lets a device in.

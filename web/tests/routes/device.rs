@@ -266,6 +266,35 @@ async fn a_signed_challenge_opens_a_session_once_with_a_token_bound_to_the_key()
 }
 
 #[tokio::test]
+async fn challenges_are_counted_by_address_and_a_flood_of_one_stops_no_other() {
+    let speaker = Speaker::new().await;
+    let ask = async |address: &str| {
+        let mut request = Request::builder().method("POST").uri("/device/challenge").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Peer { address: address.parse().unwrap(), certificate: None, local: false });
+        let (parts, body) = speaker.door.clone().oneshot(request).await.unwrap().into_parts();
+        Answer { status: parts.status, headers: parts.headers, bytes: to_bytes(body, 1 << 16).await.unwrap().to_vec() }
+    };
+    // A fleet behind one address of its carrier comes back at once.
+    for _ in 0..5_000 {
+        assert_eq!(ask("2001:db8::1").await.status, 200);
+    }
+    let refused = ask("2001:db8::2").await;
+    assert_eq!(refused.refusal(), (429, "rate_limited".into()), "the same network");
+    assert_eq!(
+        (&refused.headers["retry-after"], &refused.headers["cache-control"]),
+        (&"30".parse().unwrap(), &"no-store".parse().unwrap())
+    );
+    assert_eq!(ask("2001:db8:0:1::1").await.status, 200, "its neighbour");
+    assert_eq!(ask("192.0.2.77").await.status, 200, "a stranger");
+    speaker.world.clock.pass(30);
+    let mut admitted = 0;
+    while ask("2001:db8::1").await.status == 200 {
+        admitted += 1;
+    }
+    assert_eq!(admitted, 3_000, "a hundred a second meanwhile");
+}
+
+#[tokio::test]
 async fn a_proof_by_another_key_for_another_or_about_another_is_refused() {
     let speaker = Speaker::new().await;
     let kid = speaker.key.jwk().thumbprint().to_string();
