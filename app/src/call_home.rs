@@ -4,6 +4,7 @@
 use authority::{ChallengeRefusal, Clock, Peer};
 use identity::credential::CertificateFacts;
 use identity::facts::{CallHomeFacts, CallHomeQuery};
+use identity::rule::authority::DeviceAuthority;
 use identity::rule::call_home::{self, CallHome, CalledHome, Claimed, Path, Presented};
 use identity::{DeviceErrorCode, DeviceSessionId, Refusal};
 use jose::{Alg, Jwk, VerifyingKey, base64url, jws};
@@ -11,10 +12,12 @@ use oauth::Scope;
 use oauth::token::{Audience, Claims, Confirmation, TokenKind, Unsigned};
 use pki::Certificate;
 use pki::path::{AnchorSet, PathPolicy, PathRefusal};
+use serde_json::{Map, Value};
 use store::Commit;
 
 use crate::app::App;
 use crate::certificate;
+use crate::client_certificate;
 use crate::draw::Draw;
 use crate::fault::Fault;
 
@@ -105,6 +108,7 @@ impl App {
             let rule = CallHome {
                 key_thumbprint: self.settle_proof(proved, &facts),
                 certificate: proved.chain.first().map(|leaf| present(leaf, &proved.chain, &facts, draw.now())),
+                authorities: behind_key(proved, &facts, draw.now()),
                 claimed: claimed(request, proved),
                 session: session.clone(),
             };
@@ -128,9 +132,23 @@ impl App {
     /// The signature over the challenge is checked with the key of `x5c`, or with
     /// the registered key that `kid` names, once that is loaded.
     async fn prove_by_challenge(&self, proof: &str, now: i64) -> Result<Proved, Refused> {
+        let (unverified, claims) = self.answered(proof, "callhome+jwt", now).await?;
+        let text = |name: &str| claims.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+        let (did, serial) = (text("iss"), text("serial_number"));
+        self.verify_proof(unverified, did, serial)
+    }
+
+    /// Takes the challenge that a proof answers, whoever signed it: that is still to be
+    /// verified. A proof is of its kind, for this issuer alone, and of now.
+    pub(crate) async fn answered(
+        &self,
+        proof: &str,
+        typ: &str,
+        now: i64,
+    ) -> Result<(jws::Unverified, Map<String, Value>), Refused> {
         let malformed = |_| refused(DeviceErrorCode::InvalidRequest, "proof_malformed");
         let unverified = jws::Unverified::parse(proof).map_err(malformed)?;
-        if !unverified.header().has_typ("callhome+jwt") {
+        if !unverified.header().has_typ(typ) {
             return Err(refused(DeviceErrorCode::InvalidRequest, "proof_typ"));
         }
         let claims = unverified.peek_claims().map_err(malformed)?;
@@ -140,13 +158,12 @@ impl App {
             ChallengeRefusal::Invalid(reason) => refused(DeviceErrorCode::InvalidChallenge, reason),
             ChallengeRefusal::Full => refused(DeviceErrorCode::TemporarilyUnavailable, "challenge_memory_full"),
         })?;
-        let iat = claims.get("iat").and_then(serde_json::Value::as_i64);
+        let iat = claims.get("iat").and_then(Value::as_i64);
         let fresh = iat.is_some_and(|iat| iat.abs_diff(now) <= PROOF_WINDOW);
         if text("aud").as_deref() != Some(self.tenant.issuer.as_str()) || !fresh {
             return Err(refused(DeviceErrorCode::InvalidCredential, "proof_not_for_us_or_stale"));
         }
-        let (did, serial) = (text("iss"), text("serial_number"));
-        self.verify_proof(unverified, did, serial)
+        Ok((unverified, claims))
     }
 
     fn verify_proof(
@@ -193,9 +210,10 @@ impl App {
         } else {
             Confirmation { x5t_s256: called.certificate_thumbprint.clone(), ..Confirmation::default() }
         };
-        // Never longer than the certificate it may be bound to.
+        // Never longer than the certificate it may be bound to, nor than its key counts.
         let not_after = called.credential.certificate.as_ref().map_or(i64::MAX, |certificate| certificate.not_after);
-        let exp = now.saturating_add(TOKEN_LIFE).min(not_after);
+        let until = called.credential.until.unwrap_or(i64::MAX);
+        let exp = now.saturating_add(TOKEN_LIFE).min(not_after).min(until);
         let claims = Claims {
             iss: self.tenant.issuer.clone(),
             sub: called.did.to_string(),
@@ -246,7 +264,7 @@ fn prove_by_certificate(chain: &[Vec<u8>]) -> Result<Proved, Refused> {
     Ok(Proved { key_thumbprint, chain, did: None, serial: None, unproved: None })
 }
 
-fn is_signed_by(proof: &jws::Unverified, jwk: &Jwk) -> bool {
+pub(crate) fn is_signed_by(proof: &jws::Unverified, jwk: &Jwk) -> bool {
     VerifyingKey::from_jwk(jwk).is_ok_and(|key| proof.verify(&key, &Alg::ASYMMETRIC).is_ok())
 }
 
@@ -263,6 +281,16 @@ fn key_of(leaf: &Certificate) -> Result<Jwk, Refused> {
 fn query(proved: &Proved) -> CallHomeQuery {
     let certificate = proved.chain.first().map(certificate::facts).map(|facts| (facts.issuer, facts.serial));
     CallHomeQuery { key_thumbprint: proved.key_thumbprint.clone(), certificate }
+}
+
+/// Where a key alone was shown over which the registry keeps a certificate: what
+/// that one may stand under.
+fn behind_key(proved: &Proved, facts: &CallHomeFacts, now: i64) -> Vec<DeviceAuthority> {
+    let certified = facts.credential.as_ref().is_some_and(|credential| credential.certificate.is_some());
+    match proved.chain.is_empty() && certified {
+        true => client_certificate::authorities(None, &facts.trust_anchors, now),
+        false => Vec::new(),
+    }
 }
 
 /// Judges the certificate by the product it may belong to: its authorities and

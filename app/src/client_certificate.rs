@@ -34,11 +34,15 @@ pub(crate) fn shown(
 /// The authorities of a device's product as the rule is told: by name, and
 /// whether the certificates of this connection lead there. What cannot be read
 /// leads nowhere.
-pub(crate) fn authorities(peer: &Peer, anchors: &[Fact<TrustAnchor>], now: i64) -> Vec<DeviceAuthority> {
+pub(crate) fn authorities(
+    shown: Option<&UnverifiedCertificate>,
+    anchors: &[Fact<TrustAnchor>],
+    now: i64,
+) -> Vec<DeviceAuthority> {
     if anchors.is_empty() {
         return Vec::new();
     }
-    let chain = peer.certificate.as_ref().map(UnverifiedCertificate::chain).unwrap_or_default();
+    let chain = shown.map(UnverifiedCertificate::chain).unwrap_or_default();
     let chain: Vec<Certificate> = chain.iter().map_while(|der| Certificate::parse(der).ok()).collect();
     let read = |anchor: &Fact<TrustAnchor>| {
         let certificate = base64url::decode(&anchor.certificate).ok().and_then(|der| Certificate::parse(&der).ok())?;

@@ -14,7 +14,7 @@ use crate::fault::Fault;
 type Refused = Refusal<DeviceErrorCode>;
 
 /// A token that speaks of no device cannot speak for one.
-fn own_did(peer: &AuthenticatedPeer) -> Result<DeviceId, Refused> {
+pub(crate) fn own_did(peer: &AuthenticatedPeer) -> Result<DeviceId, Refused> {
     let claims = peer.claims();
     let did = claims.did.as_deref().filter(|did| *did == claims.sub && claims.client_id == claims.sub);
     did.and_then(|did| did.parse().ok()).ok_or(Refusal::new(DeviceErrorCode::WrongCredential, "not_a_devices_token"))

@@ -14,6 +14,7 @@ mod certificate;
 mod client_certificate;
 mod commit;
 pub mod device_authorization;
+mod device_keys;
 mod device_self;
 mod draw;
 mod fault;

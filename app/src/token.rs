@@ -180,7 +180,8 @@ impl App {
         let client = facts.client.as_ref().map(|fact| &fact.record);
         presented.certificate =
             client_certificate::shown(&asked.peer, client, &self.settings.client_authorities, asked.draw.now());
-        presented.authorities = client_certificate::authorities(&asked.peer, &facts.trust_anchors, asked.draw.now());
+        let shown = asked.peer.certificate.as_ref();
+        presented.authorities = client_certificate::authorities(shown, &facts.trust_anchors, asked.draw.now());
         verify(&presented, facts, asked.draw.now())
     }
 

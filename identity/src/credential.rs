@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::anchor::AnchorKind;
 use crate::decision::{Kind, Record};
-use crate::id::{CredentialId, DeviceId};
+use crate::id::{CredentialId, DeviceId, TrustAnchorId};
 
 /// Whose word it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +21,12 @@ pub enum CredentialKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CredentialState {
+    /// Handed in and never used: its first call home makes it current.
+    Staged,
     /// In use.
     Current,
+    /// Replaced, and good until its time is over.
+    Retiring,
     /// Ended.
     Revoked,
 }
@@ -45,8 +49,33 @@ pub struct Credential {
     /// The certificate's facts, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificateFacts>,
+    /// Until when it counts, seconds: a staged one is dropped then, a retiring one ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+    /// The credential by whose word it was staged, and which it replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<CredentialId>,
+    /// The certificate authority its certificate was last seen to lead to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<TrustAnchorId>,
     /// When it was added, seconds.
     pub created_at: i64,
+}
+
+impl Credential {
+    /// Whether it counts for daily use now.
+    pub fn counts(&self, now: i64) -> bool {
+        match self.state {
+            CredentialState::Current => true,
+            CredentialState::Retiring => self.until.is_some_and(|until| now < until),
+            CredentialState::Staged | CredentialState::Revoked => false,
+        }
+    }
+
+    /// Whether it waits for its first use now.
+    pub fn is_staged(&self, now: i64) -> bool {
+        self.state == CredentialState::Staged && self.until.is_some_and(|until| now < until)
+    }
 }
 
 /// What we keep of a certificate; not its bytes.

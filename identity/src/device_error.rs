@@ -27,6 +27,8 @@ pub enum DeviceErrorCode {
     DeviceRetired,
     /// A credential at an operation not made for it.
     WrongCredential,
+    /// Another new key is staged, or an old one still counts.
+    RotationInProgress,
     /// The body is over its limit.
     TooLarge,
     /// Not JSON.
@@ -52,6 +54,7 @@ impl DeviceErrorCode {
             Self::DeviceSuspended => "device_suspended",
             Self::DeviceRetired => "device_retired",
             Self::WrongCredential => "wrong_credential",
+            Self::RotationInProgress => "rotation_in_progress",
             Self::TooLarge => "too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::RateLimited => "rate_limited",
@@ -73,6 +76,7 @@ impl DeviceErrorCode {
             Self::DeviceSuspended => "The device is suspended.",
             Self::DeviceRetired => "The device is retired.",
             Self::WrongCredential => "This credential is not made for this operation.",
+            Self::RotationInProgress => "Another key of the device is being rotated.",
             Self::TooLarge => "The request is too large.",
             Self::UnsupportedMediaType => "Send application/json.",
             Self::RateLimited => "Too many requests. Try again later.",
@@ -90,6 +94,7 @@ impl DeviceErrorCode {
             | Self::DeviceSuspended
             | Self::DeviceRetired
             | Self::WrongCredential => 403,
+            Self::RotationInProgress => 409,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::RateLimited => 429,

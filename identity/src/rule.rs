@@ -9,6 +9,7 @@
 pub mod actor;
 pub mod adoption;
 pub mod attributes;
+pub mod authority;
 pub mod call_home;
 pub mod claiming;
 pub mod device_session;
@@ -22,6 +23,7 @@ pub mod password;
 pub mod person;
 pub mod recovery;
 pub mod resume_bond;
+pub mod rotation;
 pub mod session;
 pub mod sign_in;
 pub mod sign_up;

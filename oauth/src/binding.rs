@@ -1,7 +1,6 @@
 //! To which key a token is bound: asked for by a proof that came along, or
 //! demanded by registration (RFC 9449 §5, RFC 8705 §3).
 
-use identity::credential::CredentialState;
 use identity::facts::DeviceFacts;
 
 use crate::client_auth::{AuthenticatedClient, ShownCertificate};
@@ -15,9 +14,13 @@ use crate::token::Confirmation;
 /// `invalid_dpop_proof` where the client registered that a proof is mandatory
 /// and none came; `invalid_request` likewise for its certificate, also beside a
 /// proof; `invalid_grant` for a device that shows a key which is not its own.
-pub fn confirm(client: &AuthenticatedClient, jkt: Option<&str>) -> Result<Option<Confirmation>, OAuthRefusal> {
+pub fn confirm(
+    client: &AuthenticatedClient,
+    jkt: Option<&str>,
+    now: i64,
+) -> Result<Option<Confirmation>, OAuthRefusal> {
     if let Some(device) = client.device() {
-        return confirm_device(device, client.certificate(), jkt).map(Some);
+        return confirm_device(device, client.certificate(), jkt, now).map(Some);
     }
     let registered = client.client();
     let certificate = registered
@@ -39,22 +42,21 @@ fn confirm_device(
     device: &DeviceFacts,
     certificate: Option<&ShownCertificate>,
     jkt: Option<&str>,
+    now: i64,
 ) -> Result<Confirmation, OAuthRefusal> {
     const ANOTHER: OAuthRefusal = OAuthRefusal::new(ErrorCode::InvalidGrant, "proof_by_another_key");
     match (jkt, certificate) {
-        (Some(jkt), _) if holds(device, jkt) => Ok(key(jkt)),
-        (None, Some(shown)) if holds(device, &shown.key_thumbprint) => Ok(certificate_of(&shown.thumbprint)),
+        (Some(jkt), _) if holds(device, jkt, now) => Ok(key(jkt)),
+        (None, Some(shown)) if holds(device, &shown.key_thumbprint, now) => Ok(certificate_of(&shown.thumbprint)),
         (None, None) => Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "device_without_proof")),
         _ => Err(ANOTHER),
     }
 }
 
 /// Whether a key is one of the device's present ones.
-pub fn holds(device: &DeviceFacts, key_thumbprint: &str) -> bool {
-    device
-        .credentials
-        .iter()
-        .any(|credential| credential.state == CredentialState::Current && credential.key_thumbprint == key_thumbprint)
+pub fn holds(device: &DeviceFacts, key_thumbprint: &str, now: i64) -> bool {
+    let is_it = |held: &identity::Credential| held.key_thumbprint == key_thumbprint && held.counts(now);
+    device.credentials.iter().any(|credential| is_it(credential))
 }
 
 /// A binding to the key of a DPoP proof.

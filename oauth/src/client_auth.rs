@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use identity::credential::CredentialState;
 use identity::device::DeviceState;
 use identity::facts::DeviceFacts;
 use identity::{Credential, Digest, Fact, Guard, Secret, Tenant, TrustAnchor};
@@ -17,13 +16,12 @@ use crate::form::Form;
 use crate::scope::Scope;
 
 mod assertion;
-mod authority;
 mod basic;
 #[cfg(test)]
 mod tests;
 
 pub use assertion::Assertion;
-pub use authority::{DeviceAuthority, authority_of};
+pub use identity::rule::authority::{DeviceAuthority, authorities_of};
 
 /// Scopes a device may hold for itself, whatever its product says.
 const DEVICE_SCOPES: [&str; 2] = ["firmware:read", "device:pair"];
@@ -127,12 +125,14 @@ pub struct AuthenticatedClient {
     who: Who,
     once: Option<(String, i64)>,
     certificate: Option<ShownCertificate>,
+    /// The longest life of a token that rests on the key it proved itself by, seconds.
+    longest: i64,
 }
 
 #[derive(Debug, Clone)]
 enum Who {
     Client(Arc<Fact<Client>>),
-    Device(Box<(DeviceFacts, Fact<Credential>, Option<Fact<TrustAnchor>>)>),
+    Device(Box<(DeviceFacts, Fact<Credential>, Vec<Fact<TrustAnchor>>)>),
 }
 
 impl AuthenticatedClient {
@@ -232,7 +232,7 @@ impl AuthenticatedClient {
 
     /// Life of its access tokens, seconds.
     pub fn access_token_life(&self) -> i64 {
-        self.client().map_or(3600, |client| client.access_token_life.clamp(300, 3600))
+        self.client().map_or(3600, |client| client.access_token_life.clamp(300, 3600)).min(self.longest)
     }
 
     /// The certificate of its connection.
@@ -246,7 +246,7 @@ impl AuthenticatedClient {
             Who::Client(client) => vec![client.guard()],
             Who::Device(device) => {
                 let own = [device.0.device.guard(), device.0.product.guard(), device.1.guard()];
-                own.into_iter().chain(device.2.as_ref().map(Fact::guard)).collect()
+                own.into_iter().chain(device.2.iter().map(Fact::guard)).collect()
             }
         }
     }
@@ -286,8 +286,9 @@ pub fn verify(presented: &Presented, facts: &CallerFacts, now: i64) -> Result<Au
                 return Err(bad("no_client"));
             }
             let credential = verify_device(presented, device, &facts.tenant, facts.assertion_used, now)?;
-            let authority = authority_of(credential, &presented.authorities).map_err(bad)?;
-            Who::Device(Box::new((device.clone(), credential.clone(), authority.cloned())))
+            let authorities = authorities_of(credential, &presented.authorities).map_err(bad)?;
+            let authorities = authorities.into_iter().cloned().collect();
+            Who::Device(Box::new((device.clone(), credential.clone(), authorities)))
         }
         _ => {
             // As much work as a wrong secret or signature, so that an id cannot be probed by time.
@@ -297,7 +298,12 @@ pub fn verify(presented: &Presented, facts: &CallerFacts, now: i64) -> Result<Au
         }
     };
     let once = presented.assertion.as_ref().map(|assertion| (assertion.once_key(), assertion.remembered_until(now)));
-    Ok(AuthenticatedClient { who, once, certificate: presented.certificate.clone() })
+    let ends = match &who {
+        Who::Client(_) => None,
+        Who::Device(device) => device.1.until,
+    };
+    let longest = ends.map_or(i64::MAX, |until| until.saturating_sub(now));
+    Ok(AuthenticatedClient { who, once, certificate: presented.certificate.clone(), longest })
 }
 
 impl Presented {
@@ -368,7 +374,7 @@ fn verify_device<'a>(
     let in_time = |credential: &&Fact<Credential>| {
         credential.certificate.as_ref().is_none_or(|certificate| now <= certificate.not_after)
     };
-    let live = device.credentials.iter().filter(|credential| credential.state == CredentialState::Current);
+    let live = device.credentials.iter().filter(|credential| credential.counts(now));
     let mut live = live.filter(in_time);
     if let Some(assertion) = &presented.assertion {
         let mut tried = false;

@@ -144,7 +144,7 @@ fn begun(
     let own = client.device().map(|device| device.device.id.as_str());
     let did = request.did.as_deref().or(own);
     // First of all: whether scopes fit the model would tell that a device exists.
-    let device = did.map(|did| check_device(did, request, client, owned)).transpose()?;
+    let device = did.map(|did| check_device(did, request, client, owned, drawn.now)).transpose()?;
     let product = owned.device.as_ref().map(|known| &known.product).or(client.device().map(|known| &known.product));
     let allowed = match product.filter(|_| did.is_some()) {
         // What a model may do is the product's word, within what the client may ask for.
@@ -192,6 +192,7 @@ fn check_device(
     request: &Request,
     client: &AuthenticatedClient,
     owned: &OwnedFacts,
+    now: i64,
 ) -> Result<identity::DeviceId, OAuthRefusal> {
     const BAD: fn(&'static str) -> OAuthRefusal =
         |reason| OAuthRefusal::new(ErrorCode::InvalidAuthorizationDetails, reason);
@@ -199,12 +200,14 @@ fn check_device(
         return match own.device.id.as_str() == did {
             false => Err(BAD("another_device")),
             true if !may_pair(own) => Err(BAD("device_state")),
-            true if request.jkt.as_ref().is_some_and(|jkt| !binding::holds(own, jkt)) => Err(BAD("key_not_registered")),
+            true if request.jkt.as_ref().is_some_and(|jkt| !binding::holds(own, jkt, now)) => {
+                Err(BAD("key_not_registered"))
+            }
             true => Ok(own.device.id.clone()),
         };
     }
     let known = owned.device.as_ref().filter(|known| known.device.id.as_str() == did).ok_or(BAD("unknown_device"))?;
-    if !request.jkt.as_ref().is_some_and(|jkt| request.proved && binding::holds(known, jkt)) {
+    if !request.jkt.as_ref().is_some_and(|jkt| request.proved && binding::holds(known, jkt, now)) {
         return Err(BAD("key_not_proved"));
     }
     if may_pair(known) { Ok(known.device.id.clone()) } else { Err(BAD("device_state")) }

@@ -206,6 +206,9 @@ pub(crate) fn credential(id: &str, key: &SigningKey) -> Credential {
             issuer: "issuer-1".into(),
             not_after: NOW + 1000,
         }),
+        until: None,
+        replaces: None,
+        authority: None,
         created_at: NOW - 1000,
     }
 }

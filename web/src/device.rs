@@ -4,6 +4,7 @@
 mod credentials;
 mod error;
 mod firmware;
+mod keys;
 pub mod range;
 mod session;
 mod time;
@@ -20,5 +21,6 @@ pub fn routes() -> Router<State> {
         .route("/device/challenge", post(session::challenge))
         .route("/device/session", post(session::open).delete(session::close))
         .route("/device/credentials", get(credentials::list))
+        .route("/device/keys", post(keys::stage))
         .route("/device/firmware", get(firmware::download))
 }

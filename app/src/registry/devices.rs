@@ -1,7 +1,7 @@
 //! Devices as staff and systems keep them: made, looked up, changed, steered
 //! through their life, with their credentials and keys.
 
-use identity::credential::{CredentialKind, CredentialState};
+use identity::credential::CredentialKind;
 use identity::device::DeviceState;
 use identity::facts::{DeviceFacts, DeviceKey};
 use identity::product::IdentityField;
@@ -359,7 +359,8 @@ impl App {
             return Ok(Err(not_found("unknown_device")));
         };
         let stopped = matches!(facts.device.state, DeviceState::Suspended | DeviceState::Retired);
-        let current = |credential: &&Fact<Credential>| credential.state == CredentialState::Current && !stopped;
+        let now = self.now();
+        let current = |credential: &&Fact<Credential>| credential.counts(now) && !stopped;
         let keys = facts.credentials.iter().filter(current).map(|credential| published(credential)).collect();
         Ok(Ok(DeviceKeys { keys }))
     }

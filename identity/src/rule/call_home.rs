@@ -8,6 +8,8 @@ use crate::credential::{CredentialKind, CredentialState};
 use crate::device::DeviceState;
 use crate::device_error::DeviceErrorCode as Code;
 use crate::facts::CallHomeFacts;
+use crate::rule::authority::{DeviceAuthority, authorities_of};
+use crate::rule::rotation::{self, Promotion};
 use crate::trust_anchor::TrustAnchorState;
 use crate::{
     AccountId, Anchor, AnchorKind, Anchors, AssetId, BondId, Change, Credential, Decision, Device, DeviceId,
@@ -68,12 +70,15 @@ pub struct Claimed {
 
 /// A device that has proved possession of a key, in the TLS handshake or over
 /// a challenge.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CallHome {
     /// RFC 7638 thumbprint of that key, base64url.
     pub key_thumbprint: String,
     /// The certificate over that key, if it showed one.
     pub certificate: Option<Presented>,
+    /// Where it showed none but the registry keeps one over its key: the authorities
+    /// of its product.
+    pub authorities: Vec<DeviceAuthority>,
     /// What it says about itself.
     pub claimed: Claimed,
     /// The id of the session to open.
@@ -127,6 +132,8 @@ pub struct CalledHome {
     pub state: DeviceState,
     /// The credential it used, as it is kept.
     pub credential: Credential,
+    /// Until when the key that this one replaced still counts, seconds.
+    pub old_valid_until: Option<i64>,
     /// `x5t#S256` of the certificate it showed: bind the token to that; else to the key.
     pub certificate_thumbprint: Option<String>,
     /// Its model.
@@ -159,10 +166,13 @@ struct Admitted<'a> {
     device: &'a Fact<Device>,
     product: &'a Fact<Product>,
     credential: &'a Fact<Credential>,
-    anchor: Option<&'a Fact<TrustAnchor>>,
+    /// What its certificate stands under; one that was shown stands under one.
+    authorities: Vec<&'a Fact<TrustAnchor>>,
+    /// Of a key that is used for the first time.
+    promotion: Option<Promotion<'a>>,
 }
 
-fn admit<'a>(request: &CallHome, facts: &'a CallHomeFacts, now: i64) -> Result<Admitted<'a>, Refusal<Code>> {
+fn admit<'a>(request: &'a CallHome, facts: &'a CallHomeFacts, now: i64) -> Result<Admitted<'a>, Refusal<Code>> {
     let unknown = |reason| Refusal::new(Code::InvalidCredential, reason);
     let credential = facts.credential.as_ref().ok_or(unknown("unknown_credential"))?;
     let owned = facts.owned.device.as_ref().ok_or(unknown("unknown_device"))?;
@@ -173,16 +183,25 @@ fn admit<'a>(request: &CallHome, facts: &'a CallHomeFacts, now: i64) -> Result<A
     if credential.device != device.id {
         return Err(unknown("other_device"));
     }
-    let (anchor, expired) = match &request.certificate {
-        Some(certificate) => judge_certificate(certificate, device, facts).map_err(unknown)?,
-        // A bare key: the registry vouches for it. Dates of a certificate it holds still count.
-        None => (None, credential.certificate.as_ref().is_some_and(|c| c.not_after < now)),
+    let (authorities, expired) = match &request.certificate {
+        Some(certificate) => {
+            let (anchor, expired) = judge_certificate(certificate, device, facts).map_err(unknown)?;
+            (vec![anchor], expired)
+        }
+        // A bare key: the registry vouches for it. Dates and authority of a certificate it holds still count.
+        None => {
+            let authorities = authorities_of(credential, &request.authorities).map_err(unknown)?;
+            (authorities, credential.certificate.as_ref().is_some_and(|c| c.not_after < now))
+        }
     };
     compare_claims(&request.claimed, device, product).map_err(unknown)?;
     // From here on key and identity are proved: the device may learn its state.
     match device.state {
         DeviceState::Retired => return Err(Refusal::new(Code::DeviceRetired, "retired")),
         _ if credential.state == CredentialState::Revoked => return Err(unknown("revoked_credential")),
+        _ if credential.state == CredentialState::Retiring && !credential.counts(now) => {
+            return Err(unknown("retired_key"));
+        }
         DeviceState::Suspended => return Err(Refusal::new(Code::DeviceSuspended, "suspended")),
         DeviceState::Registered | DeviceState::Enrolled | DeviceState::Active => {}
     }
@@ -192,14 +211,18 @@ fn admit<'a>(request: &CallHome, facts: &'a CallHomeFacts, now: i64) -> Result<A
     if expired {
         return Err(judge_expired(request, credential, now));
     }
-    Ok(Admitted { device, product, credential, anchor })
+    let promotion = match credential.state {
+        CredentialState::Staged => Some(rotation::promote(credential, &owned.credentials, now).map_err(unknown)?),
+        _ => None,
+    };
+    Ok(Admitted { device, product, credential, authorities, promotion })
 }
 
 fn judge_certificate<'a>(
     certificate: &Presented,
     device: &Device,
     facts: &'a CallHomeFacts,
-) -> Result<(Option<&'a Fact<TrustAnchor>>, bool), &'static str> {
+) -> Result<(&'a Fact<TrustAnchor>, bool), &'static str> {
     let (thumbprint, expired) = match &certificate.path {
         Path::Valid { anchor } => (anchor, false),
         Path::Expired { anchor } => (anchor, true),
@@ -216,7 +239,7 @@ fn judge_certificate<'a>(
     let identity = certificate.identity.as_ref().map_err(|cause| *cause)?;
     // A device without a serial number is named by its did (an LDevID, a URI of ours).
     let named = device.serial.as_deref() == Some(identity.as_str()) || device.id.as_str() == identity;
-    if named { Ok((Some(anchor), expired)) } else { Err("other_serial") }
+    if named { Ok((anchor, expired)) } else { Err("other_serial") }
 }
 
 fn compare_claims(claimed: &Claimed, device: &Device, product: &Product) -> Result<(), &'static str> {
@@ -255,14 +278,15 @@ fn let_in(
     admitted: &Admitted<'_>,
     now: i64,
 ) -> Decision<CalledHome, Change, Code> {
-    let Admitted { device, product, credential, anchor } = admitted;
+    let Admitted { device, product, credential, authorities, promotion } = admitted;
+    let kept = kept(request, admitted);
     let operational = credential.kind == CredentialKind::Operational || product.factory_key_is_operational;
     let enrols = device.state == DeviceState::Registered && operational;
     let state = if enrols { DeviceState::Enrolled } else { device.state };
     let firmware = request.claimed.firmware.clone().filter(|text| text.len() <= 64 && !text.contains(char::is_control));
     let expires_at = now.saturating_add(SESSION_LIFE);
     let mut guards = vec![device.guard(), product.guard(), credential.guard()];
-    guards.extend(anchor.map(Fact::guard));
+    guards.extend(authorities.iter().map(|anchor| anchor.guard()));
     guards.extend(title_guards(facts));
     let anchors = [facts.tenant.anchor(), Anchor::new(AnchorKind::Session, request.session.as_str()).at(0)]
         .into_iter()
@@ -279,7 +303,8 @@ fn let_in(
         session_expires_at: expires_at,
         did: device.id.clone(),
         state,
-        credential: credential.record.clone(),
+        credential: kept.clone(),
+        old_valid_until: old_valid_until(&kept, admitted, facts, now),
         certificate_thumbprint: request.certificate.as_ref().map(|shown| shown.thumbprint.clone()),
         model: product.model.clone(),
         scopes: scopes_of(state),
@@ -301,8 +326,17 @@ fn let_in(
             .change(Raise::end(AnchorKind::Session, old.id.as_str()))
             .change(Change::Erase { key: old.key(), version: old.version }),
         // Of two first calls at once the second sees the session of the first.
+        // A credential that is written counts up by that.
+        None if kept != credential.record => decision,
         None => decision.change(Change::Touch { key: credential.key(), version: credential.version }),
     };
+    if kept != credential.record {
+        decision = decision.change(credential.rewrite(kept));
+    }
+    let replaced_key = promotion.as_ref().and_then(|promotion| promotion.old.as_ref());
+    if let Some((old, retiring)) = replaced_key {
+        decision = decision.change(old.rewrite(retiring.clone()));
+    }
     let session = DeviceSession {
         id: request.session.clone(),
         device: device.id.clone(),
@@ -315,9 +349,35 @@ fn let_in(
         .with("session_id", request.session.as_str())
         .with("replaced_session_id", replaced)
         .with("credential_id", credential.id.as_str())
+        .with("replaced_credential_id", replaced_key.map(|(old, _)| old.id.as_str().to_owned()))
         .with("firmware", firmware)
         .with("state", state.as_str());
     decision.change(Write::new(session)).event(called)
+}
+
+/// The credential as it is from now on: no longer staged, and with the authority
+/// that its certificate was seen to lead to.
+fn kept(request: &CallHome, admitted: &Admitted<'_>) -> Credential {
+    let mut kept = match &admitted.promotion {
+        Some(promotion) => promotion.new.clone(),
+        None => admitted.credential.record.clone(),
+    };
+    let shown = request.certificate.as_ref().and_then(|_| admitted.authorities.first());
+    if let (Some(shown), Some(_)) = (shown, &kept.certificate) {
+        kept.authority = Some(shown.id.clone());
+    }
+    kept
+}
+
+/// Told for as long as it lasts: the answer of the first use may have been lost.
+fn old_valid_until(kept: &Credential, admitted: &Admitted<'_>, facts: &CallHomeFacts, now: i64) -> Option<i64> {
+    if let Some(promotion) = &admitted.promotion {
+        return promotion.old.as_ref().and_then(|(_, retiring)| retiring.until);
+    }
+    let replaced = kept.replaces.as_ref()?;
+    let siblings = facts.owned.device.as_ref().map(|owned| owned.credentials.as_slice()).unwrap_or_default();
+    let old = siblings.iter().find(|held| held.id == *replaced && held.counts(now))?;
+    old.until
 }
 
 fn title_guards(facts: &CallHomeFacts) -> Vec<Guard> {

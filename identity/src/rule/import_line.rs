@@ -388,7 +388,7 @@ fn with_credential(
         if kept.certificate == certificate {
             return decision.guard(kept.guard());
         }
-        let renewed = Credential { certificate, ..kept.record.clone() };
+        let renewed = Credential { certificate, authority: None, ..kept.record.clone() };
         return updated(decision.change(kept.rewrite(renewed)));
     }
     let credential = Credential {
@@ -399,6 +399,9 @@ fn with_credential(
         key_thumbprint: line.key_thumbprint.clone(),
         jwk: line.jwk.clone(),
         certificate,
+        until: None,
+        replaces: None,
+        authority: None,
         created_at: now,
     };
     let event = Event::new(EventKind::CredentialAdded, credential.id.as_str())

@@ -218,7 +218,7 @@ pub fn retire(
     });
     let (true, Some(known)) = (decision.reply.is_ok(), &owned.device) else { return decision };
     // All that came by a credential hangs from the device too: its one raise is enough.
-    for credential in known.credentials.iter().filter(|credential| credential.state == CredentialState::Current) {
+    for credential in known.credentials.iter().filter(|credential| credential.state != CredentialState::Revoked) {
         decision = decision.change(revoked(credential)).event(credential_revoked(credential, "retired", actor));
     }
     if let Some(asset) = &owned.asset {
@@ -271,7 +271,7 @@ pub fn add_credential(
         let error = import_line::LineError::CertificateOfAnother;
         return Decision::refuse(Code::Invalid(error.to_string()), error.reason());
     }
-    if known.credentials.iter().filter(|credential| credential.state == CredentialState::Current).count()
+    if known.credentials.iter().filter(|credential| credential.state != CredentialState::Revoked).count()
         >= MAX_CREDENTIALS
     {
         return Decision::refuse(Code::LimitReached, "too_many_credentials");
@@ -284,6 +284,9 @@ pub fn add_credential(
         key_thumbprint: request.key_thumbprint.clone(),
         jwk: request.jwk.clone(),
         certificate: request.certificate.clone(),
+        until: None,
+        replaces: None,
+        authority: None,
         created_at: now,
     };
     let event = Event::new(EventKind::CredentialAdded, credential.id.as_str())

@@ -1,3 +1,4 @@
+use identity::credential::CredentialState;
 use identity::device::DeviceState;
 use jose::{Alg, SigningKey};
 use serde_json::{Value, json};
@@ -362,20 +363,20 @@ fn tokens_are_bound_as_registered_and_devices_only_to_keys_of_theirs() {
     use crate::binding::confirm;
     use crate::fixture::{shown, shown_device};
     let reason = |result: Result<_, crate::OAuthRefusal>| result.map(|_| ()).map_err(|refusal| refusal.reason);
-    assert_eq!(confirm(&shown(&app()), None).unwrap(), None);
-    assert_eq!(confirm(&shown(&app()), Some("k")).unwrap().unwrap().jkt.as_deref(), Some("k"));
+    assert_eq!(confirm(&shown(&app()), None, NOW).unwrap(), None);
+    assert_eq!(confirm(&shown(&app()), Some("k"), NOW).unwrap().unwrap().jkt.as_deref(), Some("k"));
     let dpop = shown(&Client { dpop_bound_access_tokens: true, ..web() });
-    assert_eq!(reason(confirm(&dpop, None)), Err("dpop_mandatory"));
+    assert_eq!(reason(confirm(&dpop, None, NOW)), Err("dpop_mandatory"));
     let mtls = shown(&Client { tls_client_certificate_bound_access_tokens: true, ..web() });
-    assert_eq!(reason(confirm(&mtls, None)), Err("certificate_mandatory"));
-    assert_eq!(reason(confirm(&mtls, Some("k"))), Err("certificate_mandatory"));
+    assert_eq!(reason(confirm(&mtls, None, NOW)), Err("certificate_mandatory"));
+    assert_eq!(reason(confirm(&mtls, Some("k"), NOW)), Err("certificate_mandatory"));
     let device = shown_device(&speaker(DeviceState::Active));
-    assert_eq!(confirm(&device, None).unwrap().unwrap().x5t_s256.as_deref(), Some("x5t-1"));
+    assert_eq!(confirm(&device, None, NOW).unwrap().unwrap().x5t_s256.as_deref(), Some("x5t-1"));
     let own = thumbprint(&device_key());
-    assert_eq!(confirm(&device, Some(&own)).unwrap().unwrap().jkt, Some(own));
-    assert_eq!(reason(confirm(&device, Some(&thumbprint(&other_key())))), Err("proof_by_another_key"));
+    assert_eq!(confirm(&device, Some(&own), NOW).unwrap().unwrap().jkt, Some(own));
+    assert_eq!(reason(confirm(&device, Some(&thumbprint(&other_key())), NOW)), Err("proof_by_another_key"));
     let unproved = asserted(VECTOR, &device_facts(), NOW).unwrap();
-    assert_eq!(reason(confirm(&unproved, None)), Err("device_without_proof"));
+    assert_eq!(reason(confirm(&unproved, None, NOW)), Err("device_without_proof"));
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn check<'a>(
     let openid = scope.contains("openid").then_some(tenant.issuer.as_str());
     let audience = target::of_grant(&request.targets, &code.resources, &client.audiences(tenant), openid)?;
     let account = chain.account.as_ref().filter(|account| !account.closed);
-    let cnf = binding::confirm(client, request.jkt.as_deref())?;
+    let cnf = binding::confirm(client, request.jkt.as_deref(), now)?;
 
     let mut guards = client.guards();
     guards.push(user.guard());

@@ -51,7 +51,7 @@ fn grant(
         return Err(OAuthRefusal::new(ErrorCode::InvalidScope, "scope_not_registered"));
     }
     let audience = target::resolve(&request.targets, &client.audiences(&facts.tenant))?;
-    let cnf = binding::confirm(client, request.jkt.as_deref())?;
+    let cnf = binding::confirm(client, request.jkt.as_deref(), drawn.now)?;
     let guards = client.guards();
     let mut claims = issue::base_claims(&facts.tenant, client.id(), client.id(), audience, drawn.now);
     claims.exp = drawn.now + client.access_token_life().min(facts.tenant.max_token_life);

@@ -63,7 +63,7 @@ fn poll(
     if let PairingState::Consumed { family } = &pairing.state {
         return Ok(replayed(family.as_str(), pairing, drawn.now));
     }
-    let cnf = match check_proof(request, client, pairing) {
+    let cnf = match check_proof(request, client, pairing, drawn.now) {
         Ok(cnf) => cnf,
         // Asked for a nonce, a device sends the same poll again at once (RFC 9449 §8).
         Err(refusal) if refusal.code == ErrorCode::UseDpopNonce => return Err(refusal),
@@ -113,6 +113,7 @@ fn check_proof(
     request: &Request<'_>,
     client: &AuthenticatedClient,
     pairing: &Pairing,
+    now: i64,
 ) -> Result<Option<Confirmation>, OAuthRefusal> {
     let shown = match &request.proof {
         Ok(shown) => shown,
@@ -122,7 +123,7 @@ fn check_proof(
     match (&pairing.dpop_jkt, jkt) {
         (Some(_), None) => Err(OAuthRefusal::new(ErrorCode::InvalidDpopProof, "poll_needs_proof")),
         (Some(bound), Some(jkt)) if bound != jkt => Err(bad("proof_by_another_key")),
-        _ => binding::confirm(client, jkt),
+        _ => binding::confirm(client, jkt, now),
     }
 }
 

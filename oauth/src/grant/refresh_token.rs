@@ -1,7 +1,6 @@
 //! Refresh: rotation at every use, reuse ends the family, a lost reply is
 //! answered once more (RFC 6749 §6, RFC 9700 §4.14).
 
-use identity::credential::CredentialState;
 use identity::device::DeviceState;
 use identity::{AnchorKind, Anchors, Event, EventKind, Fact, Guard, Raise, Secret};
 
@@ -146,8 +145,8 @@ fn refresh(
     let chain = &facts.chain;
     // A device that proved no key has none to be bound to; the app's is another.
     let bindable = !family.asset_token;
-    let cnf = if bindable { binding::confirm(client, request.jkt.as_deref())? } else { None };
-    check_binding(client, facts, family, cnf.as_ref())?;
+    let cnf = if bindable { binding::confirm(client, request.jkt.as_deref(), drawn.now)? } else { None };
+    check_binding(client, facts, family, cnf.as_ref(), drawn.now)?;
     let guards = guards(client, facts, drawn.now)?;
     let scope = narrowed(request.scope.as_ref(), family)?.intersection(&client.scopes());
     let product = chain.device.as_ref().filter(|_| family.device.is_some()).map(|device| &device.product.record);
@@ -280,15 +279,17 @@ fn check_binding(
     facts: &RefreshFacts,
     family: &TokenFamily,
     shown: Option<&Confirmation>,
+    now: i64,
 ) -> Result<(), OAuthRefusal> {
     let Some(bound) = &family.confirmation else { return Ok(()) };
     let device = facts.chain.device.as_ref().filter(|_| family.device.is_some());
     let keys = device.map(|device| device.credentials.as_slice()).unwrap_or_default();
-    let held = |state| keys.iter().any(|credential| credential.state == state && is_by(credential, shown));
-    if held(CredentialState::Current) {
+    let mut held = keys.iter().filter(|credential| is_by(credential, shown)).peekable();
+    let is_known = held.peek().is_some();
+    if held.any(|credential| credential.counts(now)) {
         return Ok(());
     }
-    if held(CredentialState::Revoked) {
+    if is_known {
         return Err(bad("proof_by_revoked_key"));
     }
     match shown {

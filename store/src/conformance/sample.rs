@@ -41,6 +41,9 @@ pub fn credential(name: &str, device: &str) -> Credential {
         key_thumbprint: format!("key-{name}"),
         jwk: json!({ "kty": "OKP", "crv": "Ed25519", "x": name }),
         certificate: None,
+        until: None,
+        replaces: None,
+        authority: None,
         created_at: BEGAN,
     }
 }

@@ -25,6 +25,7 @@ pub(super) async fn list(Extract(state): Extract<State>, parts: Parts) -> Result
                         "state": credential.state,
                         "key_thumbprint": credential.key_thumbprint,
                         "x5t#S256": credential.certificate.as_ref().map(|facts| &facts.thumbprint),
+                        "until": credential.until,
                         "not_after": credential.certificate.as_ref().map(|facts| facts.not_after),
                     })
                 })

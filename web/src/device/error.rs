@@ -1,6 +1,7 @@
 //! A no in the words of the device API.
 
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use identity::{DeviceErrorCode, Refusal};
@@ -12,6 +13,15 @@ pub(super) struct DeviceRefusal(pub(super) Refusal<DeviceErrorCode>);
 impl DeviceRefusal {
     pub(super) fn new(code: DeviceErrorCode, reason: &'static str) -> Self {
         Self(Refusal::new(code, reason))
+    }
+
+    /// A body that is not the wanted JSON.
+    pub(super) fn malformed(rejection: &JsonRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(DeviceErrorCode::TooLarge, "body_too_large"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(DeviceErrorCode::UnsupportedMediaType, "not_json"),
+            _ => Self::new(DeviceErrorCode::InvalidRequest, "body_malformed"),
+        }
     }
 
     /// A fault of ours, told as such.

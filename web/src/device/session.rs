@@ -49,7 +49,7 @@ pub(super) async fn open(
     parts: Parts,
     body: Result<Json<Body>, JsonRejection>,
 ) -> Result<Response, Response> {
-    let Json(body) = body.map_err(|rejection| malformed(&rejection).into_response())?;
+    let Json(body) = body.map_err(|rejection| DeviceRefusal::malformed(&rejection).into_response())?;
     let fields = dpop_fields(&parts.headers);
     let uri = format!("{}{}", state.origin, parts.uri.path());
     let dpop = state.app.device_proof(&fields, parts.method.as_str(), &uri).await;
@@ -73,14 +73,6 @@ pub(super) async fn close(Extract(state): Extract<State>, parts: Parts) -> Resul
     }
 }
 
-fn malformed(rejection: &JsonRejection) -> DeviceRefusal {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => DeviceRefusal::new(Code::TooLarge, "body_too_large"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => DeviceRefusal::new(Code::UnsupportedMediaType, "not_json"),
-        _ => DeviceRefusal::new(Code::InvalidRequest, "body_malformed"),
-    }
-}
-
 fn no_proof(state: &State, refusal: identity::Refusal<Code>) -> Response {
     let mut response = DeviceRefusal(refusal).into_response();
     if let Ok(nonce) = state.app.resource_nonce().parse() {
@@ -100,6 +92,7 @@ fn render(state: &State, reply: CallHomeReply) -> Value {
         "did": called.did,
         "state": called.state,
         "credential": credential,
+        "old_valid_until": called.old_valid_until,
         "access_token": reply.access_token,
         "token_type": reply.token_type,
         "expires_in": reply.expires_in,

@@ -262,6 +262,47 @@ async fn a_device_renews_its_asset_token_by_its_key_alone_and_nothing_is_written
 }
 
 #[tokio::test]
+async fn a_device_that_makes_no_dpop_proof_renews_by_the_answer_to_a_challenge() {
+    let home = Home::new().await;
+    let token = &home.register().await["access_token"];
+    let ath = jose::dpop::ath(token.as_str().unwrap());
+    let peer = authority::Peer { address: "192.0.2.9".parse().unwrap(), certificate: None, local: false };
+    let said =
+        || json!({"aud": ISSUER, "nonce": home.world.app.challenge(&peer).unwrap(), "iat": home.now(), "ath": ath});
+    let signed = |typ: &str, by: &SigningKey, claims: &Value| {
+        let header = Map::from_iter([("jwk".to_owned(), by.jwk().to_bare_json())]);
+        jws::sign_compact(Some(typ), None, &header, claims.to_string().as_bytes(), by).unwrap()
+    };
+    let proof = signed("pop+jwt", &home.key, &said());
+    let (status, body) = home.renew_by(None, token, &[("proof", &proof)]).await;
+    assert_eq!((status, &body["token_type"]), (200, &json!("DPoP")), "{body}");
+    assert_eq!(claims(&body["access_token"])["cnf"], claims(token)["cnf"], "bound to the same key");
+
+    let stranger = SigningKey::generate(Alg::ES256).unwrap();
+    let with = |name: &str, value: Value| {
+        let mut claims = said();
+        claims[name] = value;
+        signed("pop+jwt", &home.key, &claims)
+    };
+    for (proof, word, why) in [
+        (proof, "invalid_grant", "a challenge is answered once"),
+        (signed("pop+jwt", &stranger, &said()), "invalid_request", "a key of nobody"),
+        (signed("callhome+jwt", &home.key, &said()), "invalid_request", "an answer to another question"),
+        (with("ath", json!(jose::dpop::ath("another"))), "invalid_grant", "over another token"),
+        (with("aud", json!("https://else.example")), "invalid_grant", "for somebody else"),
+        (with("nonce", json!("invented")), "invalid_grant", "no challenge of ours"),
+        (with("iat", json!(home.now() - 61)), "invalid_grant", "too old"),
+        ("x.y.z".to_owned(), "invalid_request", "no proof at all"),
+    ] {
+        let (status, body) = home.renew_by(None, token, &[("proof", &proof)]).await;
+        assert_eq!((status, &body["error"]), (400, &json!(word)), "{why}");
+    }
+    let proof = signed("pop+jwt", &home.key, &said());
+    let (status, body) = home.renew_by(Some(&home.key), token, &[("proof", &proof)]).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_request")), "one proof, not two");
+}
+
+#[tokio::test]
 async fn another_key_no_key_and_another_client_renew_nothing() {
     let home = Home::new().await;
     home.client("other", &json!({ "rights": { "asset_tokens": true } })).await;

@@ -12,6 +12,7 @@ mod confidential;
 mod conventions;
 mod device;
 mod device_cas;
+mod device_keys;
 mod devices;
 mod events;
 mod exchange;

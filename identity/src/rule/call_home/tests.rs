@@ -41,6 +41,7 @@ fn request() -> CallHome {
     CallHome {
         key_thumbprint: "key-1".into(),
         certificate: Some(certificate()),
+        authorities: vec![],
         claimed: Claimed::default(),
         session: "ds_new".parse().unwrap(),
     }

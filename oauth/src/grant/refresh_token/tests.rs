@@ -1,4 +1,5 @@
 use identity::bond::BondState;
+use identity::credential::CredentialState;
 use identity::facts::DeviceFacts;
 use identity::{Anchors, Digest, Epochs};
 use proptest::prelude::*;

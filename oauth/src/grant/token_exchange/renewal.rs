@@ -3,7 +3,6 @@
 //! bond that is there, as everything stands now (ADR 10).
 
 use identity::bond::{Holder, Target};
-use identity::credential::CredentialState;
 use identity::device::DeviceState;
 use identity::facts::DeviceFacts;
 use identity::user::UserState;
@@ -14,7 +13,7 @@ use identity::{
 use super::asset_token::{AssetToken, Form, receivers};
 use super::{ACCESS_TOKEN, Request, Subject, asset_token_type, bad, check_alive, rests_on};
 use crate::client::{Client, GrantType};
-use crate::client_auth::{AuthenticatedClient, DeviceAuthority, ShownCertificate, authority_of};
+use crate::client_auth::{AuthenticatedClient, DeviceAuthority, ShownCertificate, authorities_of};
 use crate::error::{ErrorCode, OAuthRefusal};
 use crate::facts::{RenewalFacts, RenewalQuery};
 use crate::grant::Drawn;
@@ -115,9 +114,9 @@ fn renew(renewal: &Renewal<'_>, facts: &RenewalFacts, drawn: &Drawn) -> Result<D
     let title = check_title(claims, facts)?;
     let issued_to = issued_to(by, renewal, facts, &title)?;
     let (cnf, credential) = present_key(renewal, title.device, drawn.now)?;
-    let authority = match credential {
-        Some(credential) => authority_of(credential, renewal.authorities).map_err(bad)?,
-        None => None,
+    let authorities = match credential {
+        Some(credential) => authorities_of(credential, renewal.authorities).map_err(bad)?,
+        None => Vec::new(),
     };
     let holder = holder(by, claims, facts, &title, drawn.now)?;
     let scope = scope(by, renewal, &issued_to, &title, &holder)?;
@@ -127,7 +126,7 @@ fn renew(renewal: &Renewal<'_>, facts: &RenewalFacts, drawn: &Drawn) -> Result<D
     guards.extend(issued_to.registered().map(Fact::guard));
     guards.extend(title.guards());
     guards.extend(credential.map(Fact::guard));
-    guards.extend(authority.map(Fact::guard));
+    guards.extend(authorities.iter().map(|authority| authority.guard()));
     guards.extend(holder.guards());
     let certificate_end = credential.and_then(|credential| credential.certificate.as_ref());
     let token = AssetToken {
@@ -138,7 +137,11 @@ fn renew(renewal: &Renewal<'_>, facts: &RenewalFacts, drawn: &Drawn) -> Result<D
         asset: title.asset,
         device: &title.device.device,
         product: &title.device.product,
-        ends: holder.ends().chain(certificate_end.map(|certificate| certificate.not_after)).collect(),
+        ends: holder
+            .ends()
+            .chain(certificate_end.map(|certificate| certificate.not_after))
+            .chain(credential.and_then(|credential| credential.until))
+            .collect(),
         scope,
         audience,
         cnf: Some(cnf),
@@ -295,7 +298,7 @@ fn present_key<'a>(
         let alone = device.credentials.is_empty() && binding::fits(bound, Some(&shown));
         return if alone { Ok((shown, None)) } else { Err(bad("proof_by_another_key")) };
     };
-    if credential.state != CredentialState::Current {
+    if !credential.counts(now) {
         return Err(bad("proof_by_revoked_key"));
     }
     if let Some(certificate) = &credential.certificate {

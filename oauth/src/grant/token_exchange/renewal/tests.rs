@@ -1,4 +1,5 @@
 use identity::bond::BondState;
+use identity::credential::CredentialState;
 use identity::{AnchorEpoch, RaiseKind};
 use jose::SigningKey;
 use proptest::prelude::*;
