@@ -9,8 +9,9 @@ use crate::turn::Turn;
 
 /// How often a decision is made anew before the request is given up. After the
 /// first time a request waits its turn, so that only newcomers and other nodes
-/// can still be faster than it.
-pub(crate) const TRIES: u32 = 16;
+/// can still be faster than it: those of another node as often as chance has it,
+/// and more often while this one gets less of a processor.
+pub(crate) const TRIES: u32 = 64;
 
 impl App {
     /// Loads, decides and signs by `attempt`, then commits; on conflict from

@@ -87,14 +87,18 @@ async fn a_restart_under_load_loses_nothing_that_was_acknowledged() {
     let cluster = Cluster::start();
     let store = open(&cluster).await;
     let over = Arc::new(AtomicBool::new(false));
+    let (acknowledged, first) = std::sync::mpsc::channel();
     let writer = |writer: u32| {
-        let (store, over) = (Arc::clone(&store), Arc::clone(&over));
+        let (store, over, acknowledged) = (Arc::clone(&store), Arc::clone(&over), acknowledged.clone());
         async move {
             let mut kept = Vec::new();
             for n in 0..u32::MAX {
                 let subject = format!("{writer}-{n}");
                 match store.commit(announcing(&subject)).await {
-                    Ok(_) => kept.push(subject),
+                    Ok(_) => {
+                        kept.push(subject);
+                        let _ = acknowledged.send(());
+                    }
                     // Nothing to be had for a while.
                     Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
                 }
@@ -109,6 +113,9 @@ async fn a_restart_under_load_loses_nothing_that_was_acknowledged() {
         let over = Arc::clone(&over);
         move || {
             for _ in 0..2 {
+                // Trouble for those who had none so far; unless all are done.
+                while first.try_recv().is_ok() {}
+                let _ = first.recv_timeout(Duration::from_secs(10));
                 cluster.stop();
                 cluster.start_again();
             }
