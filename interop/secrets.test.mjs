@@ -11,6 +11,7 @@ import { after, before, test } from 'node:test';
 
 import { Postgres } from '../crash/postgres.mjs';
 import { allow, basicOf, CALLBACK } from './support/app.mjs';
+import { Authenticator } from './support/authenticator.mjs';
 import { Registry } from './support/registry.mjs';
 import { formsOf, found, Secrets } from './support/secrets.mjs';
 import { freePorts, startServer } from './support/server.mjs';
@@ -93,7 +94,39 @@ async function people() {
   const next = secret();
   await visitor.submit(await visitor.get('/my/security/password'), '/my/security/password', { current: secret(), password: next });
   being(200, await visitor.submit(await visitor.get('/my/security/password'), '/my/security/password', { current: adam.password, password: next }));
+  await passkeys(visitor);
   return { ...adam, password: next, visitor };
+}
+
+/// A passkey is made, tried in every wrong way, and signed in with.
+async function passkeys(visitor) {
+  const authenticator = new Authenticator(server.issuer);
+  secrets.add(authenticator.key.privateKey.export({ format: 'jwk' }).d, 'private key of a passkey');
+  const security = await visitor.get('/my/security');
+  const asked = being(200, await visitor.script(security, '/my/passkeys/options', {})).json();
+  const made = { state: asked.state, name: 'Phone', credential: authenticator.make(asked.publicKey) };
+  being(403, await visitor.script({ forms: [{ fields: { csrf: secret() } }] }, '/my/passkeys', made));
+  being(200, await visitor.script(security, '/my/passkeys', made));
+  assert.ok((await visitor.script(security, '/my/passkeys', made)).status >= 400, 'a question is answered once');
+  await visitor.submit(await visitor.get('/signout'), '/signout');
+  const page = await visitor.get('/signin');
+  const use = async (change) => {
+    const { state, publicKey } = being(200, await visitor.script(page, '/signin/passkey/options', {})).json();
+    const used = { state, return_to: '/my', credential: authenticator.use(publicKey) };
+    change(used);
+    return visitor.script(page, '/signin/passkey', used);
+  };
+  const other = new Authenticator(server.issuer);
+  for (const change of [
+    (used) => { used.credential.response.signature = other.use({ challenge: secret() }).response.signature; },
+    (used) => { used.state = secret(); },
+    (used) => { used.credential.response.userHandle = secret(); },
+    (used) => { used.credential = secret(); },
+  ]) {
+    assert.ok((await use(change)).status >= 400);
+  }
+  being(200, await use(() => {}));
+  being(200, await visitor.get('/my'));
 }
 
 async function services() {
@@ -315,7 +348,8 @@ test('of every kind there was one', () => {
   for (const kind of [
     'setup link', 'password', 'current', 'query token', 'set-cookie', 'csrf', 'code', 'code_verifier', 'client_secret',
     'client_assertion', 'actor_token', 'DPoP proof', 'proof', 'access_token', 'refresh_token', 'id_token',
-    'device_code', 'user_code', 'challenge', 'private key of a device', 'device key', 'TLS key',
+    'device_code', 'user_code', 'challenge', 'attestationObject', 'clientDataJSON', 'signature', 'private key of a passkey',
+    'private key of a device', 'device key', 'TLS key',
   ]) {
     assert.ok(kinds.some((known) => known.startsWith(kind) || known.endsWith(` ${kind}`)), `${kind} is missing: ${kinds.join(', ')}`);
   }

@@ -5,9 +5,9 @@ import { createHash } from 'node:crypto';
 
 /// Fields of forms, queries and JSON that hold a secret, whoever sends them.
 const SECRET_FIELDS = new Set([
-  'access_token', 'actor_token', 'assertion', 'challenge', 'client_assertion', 'client_secret', 'code', 'code_verifier',
-  'csrf', 'current', 'device_code', 'id_token', 'password', 'proof', 'refresh_token', 'request', 'subject_token', 'token',
-  'user_code',
+  'access_token', 'actor_token', 'assertion', 'attestationObject', 'challenge', 'client_assertion', 'clientDataJSON',
+  'client_secret', 'code', 'code_verifier', 'csrf', 'current', 'device_code', 'id_token', 'password', 'proof',
+  'refresh_token', 'request', 'signature', 'subject_token', 'token', 'user_code',
 ]);
 /// Fields of requests that say what a person or an app is about, and belong in no log.
 const PRIVATE_FIELDS = new Set(['email', 'nonce', 'state', 'login_hint']);
