@@ -24,7 +24,7 @@ pub use passkeys::CeremonyAnswer;
 pub use password::{PasswordFlaw, judge_password};
 pub use security::SecurityView;
 pub use sign_up::{LinkView, NewUser, SignUpForm};
-pub use things::{AccessView, AppKind, HolderView, Removed, ThingView, WaitingView};
+pub use things::{AccessView, AppKind, HolderView, Removed, ThingView, ThingsView, WaitingView};
 
 use std::sync::Arc;
 

@@ -102,6 +102,17 @@ fn account_of<'a>(viewer: &Viewer, facts: &'a ThingsFacts, now: i64) -> Option<(
     own.map(|(account, bond)| (&account.record, &bond.record))
 }
 
+/// Whether a member waits for the person's yes.
+pub(super) fn somebody_waits(facts: &ThingsFacts, now: i64) -> bool {
+    let owned = facts.accounts.iter().filter(|(_, own)| own.is_live(now) && own.role.owns());
+    owned.into_iter().any(|(account, _)| waiting(facts, account).next().is_some())
+}
+
+/// Whether a membership of the person's own waits.
+pub(super) fn oneself_waits(facts: &ThingsFacts) -> bool {
+    facts.accounts.iter().any(|(_, own)| own.state == BondState::Suspended)
+}
+
 fn members<'a>(
     facts: &'a ThingsFacts,
     account: &Account,

@@ -15,6 +15,7 @@ use store::{Commit, Condition, Filter, ListQuery, Operator, ThingFacts, ThingsFa
 
 use super::Refused;
 use super::browser::Viewer;
+use super::household;
 use super::letter::{MailKind, MailToSend};
 use crate::app::App;
 use crate::fault::Fault;
@@ -117,15 +118,30 @@ pub enum Removed {
     Thing,
 }
 
+/// All things of a person.
+pub struct ThingsView {
+    /// In the order they came.
+    pub things: Vec<ThingView>,
+    /// Whether somebody waits for the person's yes, to a thing or as a member.
+    pub asks: bool,
+    /// Whether something of the person's own waits for another's yes.
+    pub waits: bool,
+}
+
 impl App {
-    /// All things of a person, in the order they came.
+    /// All things of a person.
     ///
     /// # Errors
     /// [`Fault`]
-    pub async fn things(&self, viewer: &Viewer) -> Result<Vec<ThingView>, Fault> {
+    pub async fn things(&self, viewer: &Viewer) -> Result<ThingsView, Fault> {
         let facts = self.store.load_things(viewer.user.id.clone()).await?;
-        let now = self.now();
-        Ok(facts.things.iter().filter_map(|thing| Eye::new(&viewer.user.id, &facts, thing, now)?.view()).collect())
+        let (now, user) = (self.now(), &viewer.user.id);
+        let things: Vec<_> =
+            facts.things.iter().filter_map(|thing| Eye::new(user, &facts, thing, now)?.view()).collect();
+        let asks = things.iter().any(|thing| !thing.waiting.is_empty()) || household::somebody_waits(&facts, now);
+        let waits =
+            household::oneself_waits(&facts) || facts.things.iter().any(|thing| waits_on(user, &facts, thing, now));
+        Ok(ThingsView { things, asks, waits })
     }
 
     /// One of them.
@@ -133,7 +149,7 @@ impl App {
     /// # Errors
     /// [`Fault`]; nothing for what is none of the person's business.
     pub async fn thing(&self, viewer: &Viewer, asset: &AssetId) -> Result<Option<ThingView>, Fault> {
-        let found = self.things(viewer).await?.into_iter().find(|thing| thing.asset.id == *asset);
+        let found = self.things(viewer).await?.things.into_iter().find(|thing| thing.asset.id == *asset);
         let Some(mut thing) = found else { return Ok(None) };
         thing.last_seen = self.last_call_home(&thing.device.id).await?;
         Ok(Some(thing))
@@ -244,6 +260,13 @@ impl App {
         }
         Ok(Ok(()))
     }
+}
+
+/// Whether the person's own bond on a thing waits for another who owns it.
+fn waits_on(user: &UserId, facts: &ThingsFacts, thing: &ThingFacts, now: i64) -> bool {
+    let person = Holder::User(user.clone());
+    let own = thing.bonds.iter().any(|bond| bond.holder == person && bond.state == BondState::Suspended);
+    own && !Eye::new(user, facts, thing, now).is_some_and(|eye| eye.owns)
 }
 
 pub(super) fn nothing_of_theirs() -> Refused {

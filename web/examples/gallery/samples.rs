@@ -303,11 +303,17 @@ fn portal() -> Result<Rendered, askama::Error> {
         access("Garage gateway", HolderKind::Device, BondRole::Member, &[]),
     ];
     Ok(vec![
-        ("home", Home { frame: adam(), done: None, things }.render()?),
+        ("home", Home { frame: adam(), done: None, things, asks: true, waits: false }.render()?),
         (
             "home-empty",
-            Home { frame: adam(), done: Some(Done::ThingRemoved { thing: of("Bike lock") }), things: vec![] }
-                .render()?,
+            Home {
+                frame: adam(),
+                done: Some(Done::ThingRemoved { thing: of("Bike lock") }),
+                things: vec![],
+                asks: false,
+                waits: true,
+            }
+            .render()?,
         ),
         ("thing", thing(None, everybody, true).render()?),
         ("thing-ended", thing(Some(Done::AccessEnded { who: of("Bianca") }), vec![], false).render()?),

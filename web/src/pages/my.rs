@@ -19,6 +19,10 @@ pub struct Home {
     pub done: Option<Done>,
     /// The things, in the order shown.
     pub things: Vec<ThingCard>,
+    /// Whether somebody waits for the viewer's yes.
+    pub asks: bool,
+    /// Whether the viewer waits for another's yes.
+    pub waits: bool,
 }
 
 /// One line of [`Home`].

@@ -1,6 +1,6 @@
 //! `/my`: things, one thing with who may do what, ends.
 
-use app::people::{AccessView, AppKind, HolderView, Removed, ThingView, WaitingView};
+use app::people::{AccessView, AppKind, HolderView, Removed, ThingView, ThingsView, WaitingView};
 use axum::extract::{Path, State as Extract};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -29,10 +29,10 @@ pub(super) async fn nothing(by: SignedIn) -> Response {
 /// My things.
 pub(super) async fn home(Extract(state): Extract<State>, mut by: SignedIn) -> Response {
     match state.app.things(&by.viewer).await {
-        Ok(things) => {
+        Ok(ThingsView { things, asks, waits }) => {
             let done = by.visitor.take_done();
             let things = things.into_iter().map(card).collect();
-            by.page_after(StatusCode::OK, &Home { frame: by.visitor.frame(), done, things })
+            by.page_after(StatusCode::OK, &Home { frame: by.visitor.frame(), done, things, asks, waits })
         }
         Err(fault) => broke(&state, &fault),
     }

@@ -312,10 +312,14 @@ async fn a_membership_that_a_restore_suspended_waits_for_an_owners_yes() {
     let page = hers.get("/my/people").await;
     assert!(page.says("You are a member again once an owner says") && !page.says("Adam</bdi>"), "{}", page.body);
     assert_eq!(hers.get("/my/things/ast_1").await.status, StatusCode::NOT_FOUND);
+    let page = hers.get("/my").await;
+    assert!(page.says("waits for its owner") && !page.says("Somebody waits for your yes"), "{}", page.body);
     let refused = hers.submit("/signout", "/my/people/bnd_eve/confirm", &[]).await;
     assert_eq!(refused.status, StatusCode::NOT_FOUND, "nobody vouches for themselves");
 
     let mut his = world.signed_in("adam@example.com").await;
+    let page = his.get("/my").await;
+    assert!(page.says("Somebody waits for your yes") && !page.says("waits for its owner"), "{}", page.body);
     let page = his.get("/my/people").await;
     assert!(page.says("Waiting for your yes") && page.says("/my/people/bnd_eve/confirm"), "{}", page.body);
     let confirmed = his.submit("/my/people", "/my/people/bnd_eve/confirm", &[]).await;
@@ -324,6 +328,9 @@ async fn a_membership_that_a_restore_suspended_waits_for_an_owners_yes() {
     assert!(page.says("Eve is a member again") && !page.says("bnd_eve/confirm"), "{}", page.body);
     assert_eq!(world.events("bond.resumed").await, 1);
     assert!(hers.get("/my/people").await.says("Adam</bdi>"));
+    for browser in [&mut hers, &mut his] {
+        assert!(!browser.get("/my").await.says("restored from a backup"));
+    }
     assert_eq!(hers.get("/my/things/ast_1").await.status, StatusCode::OK);
     let twice = his.submit("/signout", "/my/people/bnd_eve/confirm", &[]).await;
     assert_eq!(twice.status, StatusCode::NOT_FOUND, "it does not wait any more");
