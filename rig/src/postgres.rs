@@ -328,9 +328,9 @@ impl Drop for Cluster {
 impl Room {
     /// Of so many megabytes, over a folder and with what is in it.
     fn open(folder: &Path, megabytes: u32) -> Self {
-        const SCRIPT: &str = "mkdir \"$1.room\" && mount -t tmpfs -o size=$2m,mode=700 tmpfs \"$1.room\" \
-                              && cp -a \"$1/.\" \"$1.room\" && chown --reference=\"$1\" \"$1.room\" \
-                              && mount --move \"$1.room\" \"$1\" && echo open && exec cat >/dev/null";
+        const SCRIPT: &str = "cp -a \"$1\" \"$1.copy\" && mount -t tmpfs -o size=$2m,mode=700 tmpfs \"$1\" \
+                              && cp -a \"$1.copy/.\" \"$1\" && chown --reference=\"$1.copy\" \"$1\" \
+                              && rm -r \"$1.copy\" && echo open && exec cat >/dev/null";
         let mut unshare = Command::new("unshare");
         if !is_root() {
             unshare.arg("--map-root-user");
