@@ -79,7 +79,12 @@ pub fn credential(headers: &HeaderMap) -> Result<(Scheme, &str), DoorRefusal> {
         scheme if scheme.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
         _ => return Err(refused(ErrorCode::InvalidRequest, "authorization_scheme")),
     };
-    Ok((scheme, token.trim()))
+    let token = token.trim_matches(' ');
+    // A field may hold tabs and spaces, a token none (RFC 6750 §2.1).
+    match token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok((scheme, token)),
+        false => Err(refused(ErrorCode::InvalidRequest, "authorization_malformed")),
+    }
 }
 
 impl DoorRefusal {

@@ -9,6 +9,8 @@ use super::reader::{Line, MAX_LINE, TOO_LONG};
 use super::shorten;
 use crate::registry::devices::DeviceDraft;
 
+/// The mark of UTF-8 with which some programs begin a file.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 /// The most columns a file may have.
 const MAX_COLUMNS: usize = 64;
 
@@ -44,6 +46,8 @@ pub(super) struct Csv {
     number: u64,
     /// Bytes of a mark of UTF-8 that may still begin the file.
     mark: &'static [u8],
+    /// Whether the reader has been given anything.
+    begun: bool,
 }
 
 impl Default for Csv {
@@ -59,7 +63,8 @@ impl Default for Csv {
             inside: false,
             feeds: 0,
             number: 0,
-            mark: b"\xef\xbb\xbf",
+            mark: MARK,
+            begun: false,
         }
     }
 }
@@ -88,9 +93,16 @@ impl Csv {
     /// Consumes bytes; true when a record is whole.
     fn fill(&mut self, bytes: &mut &[u8]) -> bool {
         while let (Some((wanted, mark)), Some((first, rest))) = (self.mark.split_first(), bytes.split_first()) {
-            self.mark = if wanted == first { mark } else { &[] };
             if wanted == first {
-                *bytes = rest;
+                (self.mark, *bytes) = (mark, rest);
+                continue;
+            }
+            // What only began like the mark belongs to the header.
+            let seen = MARK.len() - self.mark.len();
+            self.mark = &[];
+            if let Some(mut begin) = MARK.get(..seen).filter(|begin| !begin.is_empty()) {
+                (self.inside, self.number) = (true, 1);
+                self.read(&mut begin);
             }
         }
         if !self.inside {
@@ -114,13 +126,19 @@ impl Csv {
         loop {
             let fields = self.fields.get_mut(self.filled..).unwrap_or_default();
             let ends = self.ends.get_mut(self.ended..).unwrap_or_default();
-            let (result, read, written, ended) = self.reader.read_record(bytes, fields, ends);
+            // The reader passes over a mark of its own, if its first bytes come together: one by
+            // one a second mark is what it always is, a part of the header.
+            let given = if self.begun { *bytes } else { bytes.get(..1).unwrap_or_default() };
+            let more = given.len() < bytes.len();
+            self.begun = true;
+            let (result, read, written, ended) = self.reader.read_record(given, fields, ends);
             let (consumed, rest) = bytes.split_at(read);
             self.feeds += count_feeds(consumed);
             *bytes = rest;
             self.filled += written;
             self.ended += ended;
             match result {
+                ReadRecordResult::InputEmpty if more => {}
                 ReadRecordResult::InputEmpty => return false,
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
                     // Read on to the end of the record, keeping nothing of it.
@@ -273,6 +291,20 @@ mod tests {
             lines.push((line.number, line.content));
         }
         Ok(lines)
+    }
+
+    #[test]
+    fn a_mark_of_utf_8_is_passed_over_once_and_whole_however_the_file_is_cut() {
+        for (begin, is_read) in
+            [(&b""[..], true), (b"\xef\xbb\xbf", true), (b"\xef\xbb", false), (b"\xef\xbb\xbf\xef\xbb\xbf", false)]
+        {
+            let file = [begin, b"model,serial\nSPK-2,S1\n"].concat();
+            for size in [1, 2, 3, 5, 64] {
+                let mut csv = Csv::default();
+                let read: Result<Vec<_>, _> = file.chunks(size).map(|mut piece| csv.next(&mut piece)).collect();
+                assert_eq!(read.is_ok(), is_read, "{begin:?} in pieces of {size}");
+            }
+        }
     }
 
     #[test]
