@@ -12,13 +12,13 @@ use oauth::facts::{
     AuthorizeFacts, CallerFacts, CodeFacts, PairingFacts, RefreshFacts, RegistrationFacts, RegistrationQuery,
     RenewalFacts, RenewalQuery, TradeFacts,
 };
+use store::plan::{Plan, Shelf};
 use store::{
     Answer, CallerQuery, Commit, CommitError, Committed, EventPage, EventQuery, Exporting, Head, IdempotentReply,
     Importing, ListQuery, Page, Raised, Round, SecurityFacts, Store, StoreError, Stored, ThingsFacts, Wake,
 };
 
 use crate::fault::store_error;
-use crate::plan::plan;
 use crate::postgres_store::PostgresStore;
 use crate::snapshot::{Snapshot, get};
 use crate::table::Table;
@@ -46,7 +46,7 @@ macro_rules! answer {
 
 impl Store for PostgresStore {
     fn commit(&self, commit: Commit) -> Pin<Box<dyn Future<Output = Result<Committed, CommitError>> + Send + '_>> {
-        let plan = plan(commit);
+        let plan = Plan::of(commit);
         Box::pin(async move {
             let plan = plan?;
             self.within(self.apply(&plan)).await

@@ -1,7 +1,6 @@
 //! One commit as one serializable transaction: guards, changes, raises, events.
 //! It is tried again for as long as another is merely in the way.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +8,8 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::poll;
 use identity::{AnchorKind, Epoch, Event, Raise, RaiseKind, RecordKey};
-use store::journal::{Changed, Entry, Journal, Noted};
+use store::journal::{Entry, Journal, Noted};
+use store::plan::{Counted, Plan, Shelf, Step};
 use store::{CommitError, Committed, Conflict, Raised, StoreError};
 use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::types::ToSql;
@@ -17,7 +17,6 @@ use tokio_postgres::{Row, Statement};
 
 use crate::fault::{Failure, store_error};
 use crate::held::Held;
-use crate::plan::{Plan, Step};
 use crate::postgres_store::{Chance, PostgresStore};
 use crate::table::{Table, unique_name};
 
@@ -28,7 +27,7 @@ const FIRST_PAUSE: u64 = 2_000;
 const LAST_PAUSE: u64 = 128_000;
 
 impl PostgresStore {
-    pub(crate) async fn apply(&self, plan: &Plan) -> Result<Committed, CommitError> {
+    pub(crate) async fn apply(&self, plan: &Plan<Table>) -> Result<Committed, CommitError> {
         let ids: Vec<String> = plan.events.iter().map(|_| event_id(&self.chance)).collect();
         let mut pause = FIRST_PAUSE;
         for _ in 0..TRIES {
@@ -53,7 +52,7 @@ impl PostgresStore {
         Err(CommitError::Store(StoreError::Unavailable("too many commits stood in each other's way".to_owned())))
     }
 
-    async fn try_once(&self, plan: &Plan, ids: &[String], time: i64) -> Result<Committed, Failure> {
+    async fn try_once(&self, plan: &Plan<Table>, ids: &[String], time: i64) -> Result<Committed, Failure> {
         let held = self.hold().await?;
         held.send("BEGIN ISOLATION LEVEL SERIALIZABLE").await;
         let done = self.whole(&held, plan, ids, time).await;
@@ -67,7 +66,7 @@ impl PostgresStore {
     /// Guards and changes go out together and are judged together; then what ends
     /// is written down; then the events, which tell it, go out with the end of the
     /// transaction behind them.
-    async fn whole(&self, held: &Held, plan: &Plan, ids: &[String], time: i64) -> Result<Committed, Failure> {
+    async fn whole(&self, held: &Held, plan: &Plan<Table>, ids: &[String], time: i64) -> Result<Committed, Failure> {
         let last = ids.last().map(String::as_str).unwrap_or_default();
         let asks = asks(plan, last, time);
         let statements = prepare(held, &asks).await?;
@@ -95,14 +94,13 @@ impl PostgresStore {
     /// Writes down what a commit ends, outside the database and before it.
     async fn note(
         &self,
-        plan: &Plan,
+        plan: &Plan<Table>,
         raised: &[Raised],
         at: i64,
     ) -> Result<Option<(Arc<dyn Journal>, Noted)>, Failure> {
         let Some(journal) = self.journal.clone().filter(|_| !raised.is_empty()) else { return Ok(None) };
         let generation = self.tenant.generation.clone();
-        let entry =
-            Entry { generation, at, raised: raised.to_vec(), changed: plan.steps.iter().filter_map(changed).collect() };
+        let entry = Entry { generation, at, raised: raised.to_vec(), changed: plan.changed() };
         let append = move || journal.append(vec![entry]).map(|noted| Some((journal, noted)));
         let appended = tokio::task::spawn_blocking(append).await;
         Ok(appended.map_err(|_| StoreError::CannotWrite("the journal of raises ended".to_owned()))??)
@@ -113,20 +111,6 @@ impl PostgresStore {
 /// ends the session (`FATAL`) may have committed before.
 fn undone(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().and_then(DbError::parsed_severity) == Some(Severity::Error)
-}
-
-/// A record after the commit; what it makes anew is not written down.
-fn changed(step: &Step) -> Option<Changed> {
-    match step {
-        Step::Write { table, id, version, body } if *version > 0 => {
-            let body = Some(crate::snapshot::with_id(table, id, body));
-            Some(Changed { kind: table.kind(), id: id.clone(), version: version + 1, body })
-        }
-        Step::Erase { table, id, version } => {
-            Some(Changed { kind: table.kind(), id: id.clone(), version: version + 1, body: None })
-        }
-        _ => None,
-    }
 }
 
 async fn prepare(held: &Held, asks: &[Ask<'_>]) -> Result<Vec<Statement>, tokio_postgres::Error> {
@@ -149,6 +133,8 @@ enum Expect<'a> {
     Version(&'static Table, &'a str, u64),
     /// A row written, or the record has another version.
     Written(&'static Table, &'a str),
+    /// Nothing: a statement that inserts many inserts all of them or fails.
+    AllWritten(&'static Table, &'a str),
     /// No other living pairing has this user code.
     NotTaken,
     /// A row, or the key is used up.
@@ -222,7 +208,7 @@ fn judge(
                     token_expires: raise.token_expires,
                 });
             }
-            Expect::Nothing => {}
+            Expect::Nothing | Expect::AllWritten(..) => {}
         }
     }
     Ok(raised)
@@ -243,7 +229,8 @@ fn conflict(table: &Table, id: &str) -> Failure {
 /// Why PostgreSQL would not take a record.
 fn refused(error: tokio_postgres::Error, expect: &Expect<'_>) -> Failure {
     let told = error.as_db_error().filter(|told| *told.code() == SqlState::UNIQUE_VIOLATION);
-    let Some((index, Expect::Written(table, id))) = told.and_then(|told| told.constraint()).map(|it| (it, expect))
+    let (Some(index), Expect::Written(table, id) | Expect::AllWritten(table, id)) =
+        (told.and_then(|told| told.constraint()), expect)
     else {
         return error.into();
     };
@@ -260,7 +247,7 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn asks<'a>(plan: &'a Plan, event: &'a str, time: i64) -> Vec<Ask<'a>> {
+fn asks<'a>(plan: &'a Plan<Table>, event: &'a str, time: i64) -> Vec<Ask<'a>> {
     let mut asks: Vec<Ask<'a>> = Vec::with_capacity(plan.guards.len() + plan.steps.len());
     for (guard, table) in &plan.guards {
         asks.push(Ask {
@@ -269,27 +256,40 @@ fn asks<'a>(plan: &'a Plan, event: &'a str, time: i64) -> Vec<Ask<'a>> {
             expect: Expect::Version(table, &guard.key.id, guard.version),
         });
     }
-    // How often raises and touches of this commit counted a record up: a write
-    // beside them still names the version that the decision saw.
-    let mut counted: HashMap<(&'static str, &'a str), u64> = HashMap::new();
+    let mut counted = Counted::default();
+    let mut fresh: Vec<Fresh<'a>> = Vec::new();
     for step in &plan.steps {
+        if let Step::Write { shelf, id, version: 0, row } = step
+            && shelf.name != "pairing"
+        {
+            put(&mut fresh, shelf, id, row);
+            continue;
+        }
+        asks.extend(fresh.drain(..).map(Fresh::ask));
+        let mut of_version = |text, shelf: &'static Table, id, version| {
+            asks.push(of_version(text, shelf, id, signed(counted.now(shelf.kind(), id, version))));
+        };
         match step {
-            Step::Write { table, id, version, body } => {
-                let seen = expected(&counted, table, id, *version);
-                asks.push(write(table, id, seen, body));
-                if table.name == "pairing" {
+            Step::Write { shelf, id, version: 0, row } => {
+                asks.extend([insert(shelf, id, row), live_user_code(id, plan.now)]);
+            }
+            Step::Write { shelf, id, version, row } => {
+                asks.push(update(shelf, id, signed(counted.now(shelf.kind(), id, *version)), row));
+                if shelf.name == "pairing" {
                     asks.push(live_user_code(id, plan.now));
                 }
             }
-            Step::Touch { table, id, version } => {
-                let seen = expected(&counted, table, id, *version);
-                let text = "UPDATE \"{}\" SET version = version + 1 WHERE id = $1 AND version = $2 RETURNING 1";
-                asks.push(of_version(text, table, id, seen));
-                *counted.entry((table.name, id)).or_default() += 1;
+            Step::Touch { shelf, id, version } => {
+                of_version(
+                    "UPDATE \"{}\" SET version = version + 1 WHERE id = $1 AND version = $2 RETURNING 1",
+                    shelf,
+                    id,
+                    *version,
+                );
+                counted.up(shelf.kind(), id);
             }
-            Step::Erase { table, id, version } => {
-                let seen = expected(&counted, table, id, *version);
-                asks.push(of_version("DELETE FROM \"{}\" WHERE id = $1 AND version = $2 RETURNING 1", table, id, seen));
+            Step::Erase { shelf, id, version } => {
+                of_version("DELETE FROM \"{}\" WHERE id = $1 AND version = $2 RETURNING 1", shelf, id, *version);
             }
             Step::Raise(raise) => {
                 let table = Table::of_anchor(&raise.anchor);
@@ -298,7 +298,7 @@ fn asks<'a>(plan: &'a Plan, event: &'a str, time: i64) -> Vec<Ask<'a>> {
                     None => raise_token(raise, event, time),
                 });
                 if let Some(table) = table {
-                    *counted.entry((table.name, raise.anchor.id.as_str())).or_default() += 1;
+                    counted.up(table.kind(), &raise.anchor.id);
                 }
             }
             Step::Once { key, until } => asks.push(Ask {
@@ -309,11 +309,43 @@ fn asks<'a>(plan: &'a Plan, event: &'a str, time: i64) -> Vec<Ask<'a>> {
             Step::Idempotent { key, until, reply } => asks.push(idempotent(key, *until, reply, plan.now)),
         }
     }
+    asks.extend(fresh.drain(..).map(Fresh::ask));
     asks
 }
 
-fn expected(counted: &HashMap<(&'static str, &str), u64>, table: &Table, id: &str, version: u64) -> i64 {
-    signed(version + if version == 0 { 0 } else { counted.get(&(table.name, id)).copied().unwrap_or(0) })
+/// New records of one kind that nothing else of the commit stands between: they
+/// are written by one statement, in whatever order.
+struct Fresh<'a> {
+    table: &'static Table,
+    ids: Vec<&'a str>,
+    bodies: Vec<&'a str>,
+}
+
+fn put<'a>(fresh: &mut Vec<Fresh<'a>>, table: &'static Table, id: &'a str, body: &'a str) {
+    match fresh.iter_mut().find(|known| known.table == table) {
+        Some(known) => {
+            known.ids.push(id);
+            known.bodies.push(body);
+        }
+        None => fresh.push(Fresh { table, ids: vec![id], bodies: vec![body] }),
+    }
+}
+
+impl<'a> Fresh<'a> {
+    fn ask(self) -> Ask<'a> {
+        let Self { table, ids, bodies } = self;
+        if let ([id], [body]) = (ids.as_slice(), bodies.as_slice()) {
+            return insert(table, id, body);
+        }
+        let text = format!(
+            "INSERT INTO \"{}\" (id, body) SELECT id, body::jsonb
+             FROM unnest($1::text[], $2::text[]) AS told (id, body)",
+            table.name
+        );
+        // Which of them is there already makes no difference to who decides again.
+        let first = ids.first().copied().unwrap_or_default();
+        Ask { text, values: vec![Box::new(ids), Box::new(bodies)], expect: Expect::AllWritten(table, first) }
+    }
 }
 
 fn of_version<'a>(text: &str, table: &'static Table, id: &'a str, version: i64) -> Ask<'a> {
@@ -324,19 +356,18 @@ fn of_version<'a>(text: &str, table: &'static Table, id: &'a str, version: i64) 
     }
 }
 
-fn write<'a>(table: &'static Table, id: &'a str, version: i64, body: &'a str) -> Ask<'a> {
-    let name = table.name;
-    let (text, values): (String, Vec<Box<dyn ToSql + Sync + Send + 'a>>) = if version == 0 {
-        let text = format!("INSERT INTO \"{name}\" (id, body) VALUES ($1, $2::text::jsonb) RETURNING 1");
-        (text, vec![Box::new(id), Box::new(body)])
-    } else {
-        let text = format!(
-            "UPDATE \"{name}\" SET version = version + 1, body = $2::text::jsonb
-             WHERE id = $1 AND version = $3 RETURNING 1"
-        );
-        (text, vec![Box::new(id), Box::new(body), Box::new(version)])
-    };
-    Ask { text, values, expect: Expect::Written(table, id) }
+fn insert<'a>(table: &'static Table, id: &'a str, body: &'a str) -> Ask<'a> {
+    let text = format!("INSERT INTO \"{}\" (id, body) VALUES ($1, $2::text::jsonb) RETURNING 1", table.name);
+    Ask { text, values: vec![Box::new(id), Box::new(body)], expect: Expect::Written(table, id) }
+}
+
+fn update<'a>(table: &'static Table, id: &'a str, version: i64, body: &'a str) -> Ask<'a> {
+    let text = format!(
+        "UPDATE \"{}\" SET version = version + 1, body = $2::text::jsonb
+         WHERE id = $1 AND version = $3 RETURNING 1",
+        table.name
+    );
+    Ask { text, values: vec![Box::new(id), Box::new(body), Box::new(version)], expect: Expect::Written(table, id) }
 }
 
 /// A user code is unique among pairings that wait and have not expired; a dead

@@ -17,7 +17,6 @@ mod held;
 mod layout;
 mod list;
 mod people;
-mod plan;
 mod postgres_store;
 mod prune;
 mod round;

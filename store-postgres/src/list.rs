@@ -2,6 +2,7 @@
 //! that text is of this crate. What a comparison means is the contract's.
 
 use serde_json::Value;
+use store::plan::Shelf;
 use store::{Condition, Filter, ListQuery, Operator, Page, StoreError};
 use tokio_postgres::types::ToSql;
 

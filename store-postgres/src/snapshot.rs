@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use identity::{Anchor, AnchorKind, Epochs, Fact, Record, Tenant};
 use serde::de::DeserializeOwned;
-use store::{Head, StoreError, Stored};
+use store::plan::Shelf;
+use store::{Head, StoreError, Stored, with_id};
 use tokio_postgres::Row;
 
 use crate::fault::store_error;
@@ -152,13 +153,6 @@ pub(crate) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, colum
 pub(crate) fn stored(table: &Table, row: &Row) -> Load<Stored> {
     let id: String = get(row, 0)?;
     let version: i64 = get(row, 1)?;
-    let body = with_id(table, &id, get(row, 4)?);
+    let body = with_id(table.id, &id, get(row, 4)?);
     Ok(Stored { id, version: version.unsigned_abs(), epochs: epochs(row, 2)?, body })
-}
-
-/// A record's JSON with its id, of that without.
-pub(crate) fn with_id(table: &Table, id: &str, body: &str) -> String {
-    let rest = body.strip_prefix('{').unwrap_or(body);
-    let comma = if rest == "}" { "" } else { "," };
-    format!("{{\"{}\":{}{comma}{rest}", table.id, serde_json::Value::from(id))
 }

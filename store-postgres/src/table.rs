@@ -1,7 +1,11 @@
 //! Which kinds of records there are, and what their unique names are called.
 
-use identity::{Anchor, Kind};
-use store::StoreError;
+use identity::{Anchor, Kind, Record};
+use serde::Serialize;
+use serde::ser::Error as _;
+use serde_json::Value;
+use store::plan::Shelf;
+use store::{StoreError, with_id};
 
 /// A table of records: its name is that of the kind, never text from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,24 +45,37 @@ pub(crate) const TABLES: [Table; 20] = [
 ];
 
 impl Table {
-    /// The table of a kind.
-    pub(crate) fn of(kind: Kind) -> Result<&'static Self, StoreError> {
-        TABLES
-            .iter()
-            .find(|table| table.name == kind.0)
-            .ok_or_else(|| StoreError::Misuse(format!("there is no kind of record `{}`", kind.0)))
-    }
-
     /// Where the record behind an anchor is kept; a tenant, a ruleset and a
     /// token have none.
     pub(crate) fn of_anchor(anchor: &Anchor) -> Option<&'static Self> {
         let Kind(name) = store::journal::kind_of_anchor(anchor)?;
         TABLES.iter().find(|table| table.name == name)
     }
+}
 
-    /// The kind of its records.
-    pub(crate) fn kind(&self) -> Kind {
+impl Shelf for Table {
+    /// The record's JSON without its id.
+    type Row = String;
+
+    fn of(Kind(name): Kind) -> Result<&'static Self, StoreError> {
+        let table = TABLES.iter().find(|table| table.name == name);
+        table.ok_or_else(|| StoreError::Misuse(format!("there is no kind of record `{name}`")))
+    }
+
+    fn kind(&self) -> Kind {
         Kind(self.name)
+    }
+
+    fn row<T: Record + Serialize>(&'static self, record: &T) -> Result<String, serde_json::Error> {
+        let Value::Object(mut members) = serde_json::to_value(record)? else {
+            return Err(serde_json::Error::custom("it is no JSON object"));
+        };
+        members.remove(self.id);
+        serde_json::to_string(&members)
+    }
+
+    fn whole(&self, id: &str, row: &String) -> Option<String> {
+        Some(with_id(self.id, id, row))
     }
 }
 

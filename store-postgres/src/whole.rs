@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use store::plan::Shelf;
 use store::{Batch, Exporting, Head, IdempotentReply, Importing, Item, StoreError, StoredEvent};
 use tokio_postgres::types::ToSql;
 

@@ -14,6 +14,7 @@ use oauth::facts::{
     RenewalFacts, RenewalQuery, TradeFacts,
 };
 use rusqlite::{OptionalExtension, params};
+use store::plan::{Plan, Shelf};
 use store::{
     Answer, CallerQuery, Commit, CommitError, Committed, EventPage, EventQuery, Expected, Exporting, Head,
     IdempotentReply, Importing, ListQuery, Page, Raised, Round, SecurityFacts, Store, StoreError, Stored, ThingsFacts,
@@ -22,7 +23,6 @@ use store::{
 use tokio::sync::oneshot;
 
 use crate::fault::store_error;
-use crate::plan::plan;
 use crate::snapshot::Snapshot;
 use crate::sqlite_store::{SqliteStore, gone, spawn};
 use crate::table::Table;
@@ -32,7 +32,7 @@ use crate::writer::Job;
 impl Store for SqliteStore {
     fn commit(&self, commit: Commit) -> Pin<Box<dyn Future<Output = Result<Committed, CommitError>> + Send + '_>> {
         let (reply, answer) = oneshot::channel();
-        let asked = plan(commit).and_then(|plan| self.write(Job::Commit(plan, reply)));
+        let asked = Plan::of(commit).and_then(|plan| self.write(Job::Commit(plan, reply)));
         Box::pin(async move {
             asked?;
             answer.await.map_err(|_| CommitError::Store(gone()))?

@@ -1,15 +1,14 @@
 //! One commit inside the writer's transaction: guards, changes, raises, events.
 //! Whoever calls it undoes the savepoint when it fails.
 
-use std::collections::HashMap;
-
 use identity::{AnchorKind, Epoch, Epochs, Event, Raise, RecordKey};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, params};
+use serde_json::Value;
+use store::plan::{Counted, Plan, Shelf, Step};
 use store::{CommitError, Committed, Conflict, Cursor, Raised};
 
 use crate::fault::store_error;
 use crate::pack;
-use crate::plan::{Plan, Step};
 use crate::row::Row;
 use crate::table::{Table, unique_name};
 use crate::words::Words;
@@ -24,7 +23,12 @@ pub(crate) struct Place {
 
 /// Applies one commit. `place` is moved; on an error it is for the caller to
 /// put it back.
-pub(crate) fn apply(db: &Connection, words: &Words, place: &mut Place, plan: &Plan) -> Result<Committed, CommitError> {
+pub(crate) fn apply(
+    db: &Connection,
+    words: &Words,
+    place: &mut Place,
+    plan: &Plan<Table>,
+) -> Result<Committed, CommitError> {
     for (guard, table) in &plan.guards {
         if version(db, table, &guard.key.id)? != guard.version {
             return Err(conflict(table, &guard.key.id));
@@ -32,7 +36,8 @@ pub(crate) fn apply(db: &Connection, words: &Words, place: &mut Place, plan: &Pl
     }
     place.time = place.time.max(plan.now);
     let number = place.number + plan.events.len() as u64;
-    let mut step = Stepper { db, now: plan.now, time: place.time, number, raised: Vec::new(), counted: HashMap::new() };
+    let mut step =
+        Stepper { db, now: plan.now, time: place.time, number, raised: Vec::new(), counted: Counted::default() };
     for change in &plan.steps {
         step.take(change)?;
     }
@@ -68,26 +73,19 @@ struct Stepper<'a> {
     /// Of the last event of this commit, which tells what was raised.
     number: u64,
     raised: Vec<Raised>,
-    /// How often raises and touches of this commit counted a record up: a write
-    /// beside them still names the version that the decision saw.
-    counted: HashMap<(&'static str, String), u64>,
+    counted: Counted<'a>,
 }
 
-impl Stepper<'_> {
-    fn take(&mut self, step: &Step) -> Result<(), CommitError> {
+impl<'a> Stepper<'a> {
+    fn take(&mut self, step: &'a Step<Table>) -> Result<(), CommitError> {
         match step {
-            Step::Write { table, id, version, row } => self.write(table, id, *version, row),
-            Step::Touch { table, id, version } => {
-                let expected = self.expected(table, id, *version);
-                let text = format!("UPDATE {} SET version = version + 1 WHERE id = ?1 AND version = ?2", table.name);
-                self.one(&text, table, id, expected)?;
-                self.count(table, id);
+            Step::Write { shelf, id, version, row } => self.write(shelf, id, *version, row),
+            Step::Touch { shelf, id, version } => {
+                self.one(&shelf.texts().touch, shelf, id, *version)?;
+                self.counted.up(shelf.kind(), id);
                 Ok(())
             }
-            Step::Erase { table, id, version } => {
-                let expected = self.expected(table, id, *version);
-                self.one(&format!("DELETE FROM {} WHERE id = ?1 AND version = ?2", table.name), table, id, expected)
-            }
+            Step::Erase { shelf, id, version } => self.one(&shelf.texts().erase, shelf, id, *version),
             Step::Raise(raise) => self.raise(raise),
             Step::Once { key, until } => self.once(key, *until),
             Step::Idempotent { key, until, reply } => self.idempotent(key, *until, reply),
@@ -95,16 +93,12 @@ impl Stepper<'_> {
     }
 
     fn expected(&self, table: &Table, id: &str, version: u64) -> i64 {
-        signed(version + self.counted.get(&(table.name, id.to_owned())).copied().unwrap_or(0))
+        signed(self.counted.now(table.kind(), id, version))
     }
 
-    fn count(&mut self, table: &'static Table, id: &str) {
-        *self.counted.entry((table.name, id.to_owned())).or_default() += 1;
-    }
-
-    fn one(&self, text: &str, table: &Table, id: &str, version: i64) -> Result<(), CommitError> {
-        let changed =
-            self.db.prepare_cached(text).map_err(sql)?.execute(params![table.key(id), version]).map_err(sql)?;
+    fn one(&self, text: &str, table: &Table, id: &str, version: u64) -> Result<(), CommitError> {
+        let values = params![table.key(id), self.expected(table, id, version)];
+        let changed = self.db.prepare_cached(text).map_err(sql)?.execute(values).map_err(sql)?;
         if changed == 1 { Ok(()) } else { Err(conflict(table, id)) }
     }
 
@@ -151,7 +145,7 @@ impl Stepper<'_> {
         if taken { Err(CommitError::Conflict(Conflict::Taken("pairing.user_code"))) } else { Ok(()) }
     }
 
-    fn raise(&mut self, raise: &Raise) -> Result<(), CommitError> {
+    fn raise(&mut self, raise: &'a Raise) -> Result<(), CommitError> {
         let before = match Table::of_anchor(&raise.anchor) {
             Some(table) => {
                 record_epochs(self.db, table, &raise.anchor.id)?.ok_or_else(|| conflict(table, &raise.anchor.id))?
@@ -161,11 +155,9 @@ impl Stepper<'_> {
         let after = before.raised(raise.kind, u64::try_from(self.time).unwrap_or(0));
         let (epoch, end_epoch) = (signed(after.epoch), signed(after.end_epoch));
         if let Some(table) = Table::of_anchor(&raise.anchor) {
-            let text =
-                format!("UPDATE {} SET version = version + 1, epoch = ?2, end_epoch = ?3 WHERE id = ?1", table.name);
-            let mut update = self.db.prepare_cached(&text).map_err(sql)?;
+            let mut update = self.db.prepare_cached(&table.texts().raise).map_err(sql)?;
             update.execute(params![table.key(&raise.anchor.id), epoch, end_epoch]).map_err(sql)?;
-            self.count(table, &raise.anchor.id);
+            self.counted.up(table.kind(), &raise.anchor.id);
         }
         self.db
             .prepare_cached(
@@ -258,6 +250,9 @@ fn epochs_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Epochs> {
     Ok(Epochs { epoch: number(0)?, end_epoch: number(1)? })
 }
 
+/// The member of an event that is the store's own word.
+const RAISED: &str = "raised";
+
 /// Numbers are given inside the commit; the last event tells all that was raised.
 fn append(
     db: &Connection,
@@ -269,13 +264,10 @@ fn append(
     let last = events.len();
     for (index, event) in events.iter().enumerate() {
         place.number += 1;
-        let mut data = event.data.clone();
-        data.remove("raised");
         let tells = index + 1 == last && !raised.is_empty();
-        if tells {
-            let list = raised.iter().map(|it| it.anchor.clone().at(it.epoch).to_string());
-            data.insert("raised".to_owned(), list.collect());
-        }
+        let list = tells.then(|| raised.iter().map(|it| it.anchor.clone().at(it.epoch).to_string()).collect::<Value>());
+        let told = event.data.iter().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| *name != RAISED);
+        let data = pack::pack(told.chain(list.iter().map(|list| (RAISED, list))));
         db.prepare_cached(
             "INSERT INTO event (number, era, kind, subject, time, raises, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )
@@ -287,7 +279,7 @@ fn append(
             pack::name(&event.subject),
             place.time,
             tells,
-            pack::pack(&data)
+            data
         ])
         .map_err(sql)?;
     }

@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use identity::{Fact, Record};
 use oauth::Client;
+use store::plan::Step;
 
-use crate::plan::Step;
 use crate::table::Table;
 
 /// Beyond so many, all are forgotten: each costs one read to know again.
@@ -82,10 +82,10 @@ impl Known {
 }
 
 /// Whether a step changes what is kept here.
-pub(crate) fn concerns(step: &Step) -> bool {
+pub(crate) fn concerns(step: &Step<Table>) -> bool {
     let is_client = |table: &Table| table.name == Client::KIND.0;
     match step {
-        Step::Write { table, .. } | Step::Touch { table, .. } | Step::Erase { table, .. } => is_client(table),
+        Step::Write { shelf, .. } | Step::Touch { shelf, .. } | Step::Erase { shelf, .. } => is_client(shelf),
         Step::Raise(raise) => Table::of_anchor(&raise.anchor).is_some_and(is_client),
         Step::Once { .. } | Step::Idempotent { .. } => false,
     }

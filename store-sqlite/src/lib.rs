@@ -15,7 +15,6 @@ mod list;
 mod memo;
 mod pack;
 mod people;
-mod plan;
 mod prune;
 mod queue;
 mod reader;

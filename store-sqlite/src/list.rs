@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{Type, Value as Sql};
 use serde_json::Value;
+use store::plan::Shelf;
 use store::{Condition, Filter, ListQuery, Operator, Page, StoreError};
 
 use crate::fault::store_error;

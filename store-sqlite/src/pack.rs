@@ -13,6 +13,9 @@ const PREFIXES: [&str; 13] =
     ["dev_", "crd_", "prd_", "u_", "acc_", "ast_", "bnd_", "ca_", "ses_", "ds_", "pk_", "imp_", "fam_"];
 /// The alphabet of ids.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// What each byte stands for in it; `NO_SYMBOL` where nothing.
+const SYMBOLS: [u8; 256] = symbols();
+const NO_SYMBOL: u8 = 0xff;
 const ID_CHARACTERS: usize = 20;
 /// The code of the prefix, then 100 bits.
 const ID_BYTES: usize = 14;
@@ -135,16 +138,24 @@ fn hex_bytes(text: &str) -> Option<Vec<u8>> {
     (0..length).map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()).collect()
 }
 
-fn id_bytes(text: &str) -> Option<[u8; ID_BYTES]> {
-    let (code, prefix) = (0u8..).zip(PREFIXES).find(|(_, prefix)| text.starts_with(prefix))?;
-    let rest = text.get(prefix.len()..)?;
-    if rest.len() != ID_CHARACTERS {
-        return None;
+#[allow(clippy::indexing_slicing, reason = "a table made by the compiler")]
+const fn symbols() -> [u8; 256] {
+    let mut symbols = [NO_SYMBOL; 256];
+    let mut five: u8 = 0;
+    while five < 32 {
+        symbols[ALPHABET[five as usize] as usize] = five;
+        five += 1;
     }
+    symbols
+}
+
+fn id_bytes(text: &str) -> Option<[u8; ID_BYTES]> {
+    let (prefix, rest) = text.split_at_checked(text.len().checked_sub(ID_CHARACTERS)?)?;
+    let (code, _) = (0u8..).zip(PREFIXES).find(|(_, known)| *known == prefix)?;
     let mut bits = 0u128;
     for symbol in rest.bytes() {
-        let five = ALPHABET.iter().position(|known| *known == symbol)?;
-        bits = (bits << 5) | u128::try_from(five).ok()?;
+        let five = SYMBOLS.get(usize::from(symbol)).copied().filter(|five| *five != NO_SYMBOL)?;
+        bits = (bits << 5) | u128::from(five);
     }
     let mut bytes = [code; ID_BYTES];
     let number = bits.to_be_bytes();
@@ -169,59 +180,120 @@ fn digest_bytes(text: &str) -> Option<Vec<u8>> {
     if text.len() == DIGEST_CHARACTERS { base64url(text) } else { None }
 }
 
-/// The bytes of a text that is their one base64url.
+/// The bytes of a text that is their one base64url: bits that are left over are
+/// refused by who decodes.
 fn base64url(text: &str) -> Option<Vec<u8>> {
-    let bytes = Base64UrlUnpadded::decode_vec(text).ok()?;
-    (Base64UrlUnpadded::encode_string(&bytes) == text).then_some(bytes)
+    Base64UrlUnpadded::decode_vec(text).ok()
+}
+
+/// An object or array that is being packed: its members are counted as they come.
+pub(crate) struct Open {
+    /// Where the count stands.
+    at: usize,
+    count: usize,
+}
+
+impl Open {
+    pub(crate) fn object(packed: &mut Vec<u8>) -> Self {
+        Self::begin(OBJECT, packed)
+    }
+
+    pub(crate) fn array(packed: &mut Vec<u8>) -> Self {
+        Self::begin(ARRAY, packed)
+    }
+
+    fn begin(tag: u8, packed: &mut Vec<u8>) -> Self {
+        packed.extend([tag, 0]);
+        Self { at: packed.len() - 1, count: 0 }
+    }
+
+    pub(crate) fn one_more(&mut self) {
+        self.count += 1;
+    }
+
+    /// Most have few, whose count takes the one byte that was left for it.
+    pub(crate) fn close(self, packed: &mut Vec<u8>) {
+        let mut counted = Vec::new();
+        match u8::try_from(self.count).ok().filter(|few| *few < 0x80).zip(packed.get_mut(self.at)) {
+            Some((few, place)) => *place = few,
+            None => {
+                length(self.count, &mut counted);
+                packed.splice(self.at..=self.at, counted);
+            }
+        }
+    }
+}
+
+/// Whether an object was packed.
+pub(crate) fn is_object(packed: &[u8]) -> bool {
+    packed.first() == Some(&OBJECT)
 }
 
 /// Packs an object.
-pub(crate) fn pack(members: &Map<String, Value>) -> Vec<u8> {
+pub(crate) fn pack<'m, N: AsRef<str>>(members: impl IntoIterator<Item = (N, &'m Value)>) -> Vec<u8> {
     let mut packed = Vec::with_capacity(96);
     object(members, &mut packed);
     packed
 }
 
-fn object(members: &Map<String, Value>, packed: &mut Vec<u8>) {
-    packed.push(OBJECT);
-    length(members.len(), packed);
+fn object<'m, N: AsRef<str>>(members: impl IntoIterator<Item = (N, &'m Value)>, packed: &mut Vec<u8>) {
+    let mut open = Open::object(packed);
     for (name, member) in members {
-        string(name, packed);
+        open.one_more();
+        string(name.as_ref(), packed);
         value(member, packed);
     }
+    open.close(packed);
 }
 
 fn value(value_: &Value, packed: &mut Vec<u8>) {
     match value_ {
-        Value::Null => packed.push(NULL),
-        Value::Bool(false) => packed.push(FALSE),
-        Value::Bool(true) => packed.push(TRUE),
+        Value::Null => null(packed),
+        Value::Bool(it) => truth(*it, packed),
         Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(integer), _) => {
-                packed.push(INTEGER);
-                let zigzag = (integer << 1) ^ (integer >> 63);
-                varint(zigzag.cast_unsigned(), packed);
-            }
-            (None, Some(unsigned)) => {
-                packed.push(UNSIGNED);
-                varint(unsigned, packed);
-            }
-            (None, None) => {
-                packed.push(FLOAT);
-                packed.extend(number.as_f64().unwrap_or_default().to_le_bytes());
-            }
+            (Some(it), _) => integer(it, packed),
+            (None, Some(it)) => unsigned(it, packed),
+            (None, None) => float(number.as_f64().unwrap_or_default(), packed),
         },
         Value::String(text) => string(text, packed),
         Value::Array(items) => {
-            packed.push(ARRAY);
-            length(items.len(), packed);
-            items.iter().for_each(|item| value(item, packed));
+            let mut open = Open::array(packed);
+            for item in items {
+                open.one_more();
+                value(item, packed);
+            }
+            open.close(packed);
         }
         Value::Object(members) => object(members, packed),
     }
 }
 
-fn string(text: &str, packed: &mut Vec<u8>) {
+pub(crate) fn null(packed: &mut Vec<u8>) {
+    packed.push(NULL);
+}
+
+pub(crate) fn truth(it: bool, packed: &mut Vec<u8>) {
+    packed.push(if it { TRUE } else { FALSE });
+}
+
+pub(crate) fn integer(it: i64, packed: &mut Vec<u8>) {
+    packed.push(INTEGER);
+    let zigzag = (it << 1) ^ (it >> 63);
+    varint(zigzag.cast_unsigned(), packed);
+}
+
+/// One that is no signed integer.
+pub(crate) fn unsigned(it: u64, packed: &mut Vec<u8>) {
+    packed.push(UNSIGNED);
+    varint(it, packed);
+}
+
+pub(crate) fn float(it: f64, packed: &mut Vec<u8>) {
+    packed.push(FLOAT);
+    packed.extend(it.to_le_bytes());
+}
+
+pub(crate) fn string(text: &str, packed: &mut Vec<u8>) {
     if let Some((code, _)) = (WORD..).zip(WORDS).find(|(_, word)| *word == text) {
         packed.push(code);
     } else if let Some(id) = id_bytes(text) {
@@ -351,7 +423,8 @@ mod tests {
 
     fn there_and_back(value: Value) {
         let members = value.as_object().unwrap();
-        assert_eq!(unpack(&pack(members)).as_ref(), Some(members));
+        let packed = pack(members);
+        assert_eq!(unpack(&packed).as_ref(), Some(members));
     }
 
     #[test]

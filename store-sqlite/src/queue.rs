@@ -16,6 +16,16 @@ pub(crate) struct Queue<T> {
     expected: AtomicUsize,
 }
 
+/// How long is waited for items that are being prepared.
+pub(crate) struct Patience {
+    /// Until so many are there.
+    pub(crate) enough: usize,
+    /// As long as within this time one more came.
+    pub(crate) next: Duration,
+    /// So many times that, at most.
+    pub(crate) looks: u32,
+}
+
 struct State<T> {
     waiting: VecDeque<T>,
     closed: bool,
@@ -77,15 +87,21 @@ impl<T> Queue<T> {
 
     /// Waits for one and takes what stands behind it too, at most `limit`; empty
     /// once the queue is closed and empty. While others are being prepared it waits
-    /// for them, until there are `enough` or `patience` is over.
-    pub(crate) fn gather(&self, limit: usize, enough: usize, patience: Duration) -> Vec<T> {
+    /// for them, as [`Patience`] says.
+    pub(crate) fn gather(&self, limit: usize, patience: &Patience) -> Vec<T> {
         let mut state = self.wait();
         let more = |state: &State<T>| {
-            !state.closed && state.waiting.len() < enough && self.expected.load(Ordering::Acquire) > 0
+            !state.closed && state.waiting.len() < patience.enough && self.expected.load(Ordering::Acquire) > 0
         };
-        if more(&state) {
-            state.gathering = Some(enough);
-            let waited = self.filled.wait_timeout_while(state, patience, |state| more(state));
+        let mut seen = 0;
+        // Who comes does not wake this thread: it looks by itself whether any came.
+        for _ in 0..patience.looks {
+            if !more(&state) || state.waiting.len() == seen {
+                break;
+            }
+            seen = state.waiting.len();
+            state.gathering = Some(patience.enough);
+            let waited = self.filled.wait_timeout_while(state, patience.next, |state| more(state));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.gathering = None;
         }
@@ -114,8 +130,12 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(600);
 
+    fn waiting(enough: usize, next: Duration, looks: u32) -> Patience {
+        Patience { enough, next, looks }
+    }
+
     fn at_once(queue: &Queue<i32>) -> Vec<i32> {
-        queue.gather(10, 10, LONG)
+        queue.gather(10, &waiting(10, LONG, 9))
     }
 
     #[test]
@@ -139,9 +159,11 @@ mod tests {
         queue.expect_one_more();
         queue.push(1).unwrap();
         queue.push(2).unwrap();
-        assert_eq!(queue.gather(10, 2, LONG), [1, 2]);
+        assert_eq!(queue.gather(10, &waiting(2, LONG, 9)), [1, 2]);
         queue.push(3).unwrap();
-        assert_eq!(queue.gather(10, 2, Duration::from_millis(1)), [3]);
+        assert_eq!(queue.gather(10, &waiting(2, Duration::from_millis(1), u32::MAX)), [3], "none came after it");
+        queue.push(4).unwrap();
+        assert_eq!(queue.gather(10, &waiting(2, LONG, 0)), [4]);
     }
 
     #[test]

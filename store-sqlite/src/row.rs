@@ -3,12 +3,16 @@
 //! Owns both ways, for tables that keep JSON and for packed ones. Does not own
 //! which kinds are packed; that is `table`.
 
+mod straight;
+
 use identity::{Epochs, Fact, Record};
 use rusqlite::Row as Found;
 use rusqlite::types::{Type, Value as Sql, ValueRef};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::ser::Error as _;
 use serde_json::{Map, Value};
-use store::{StoreError, Stored};
+use store::{StoreError, Stored, with_id};
 
 use crate::pack;
 use crate::table::{Column, Table};
@@ -21,20 +25,22 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The row of a record's JSON; the id stands in a column of its own.
-    pub(crate) fn of(table: &Table, mut members: Map<String, Value>) -> Result<Self, serde_json::Error> {
-        members.remove(table.id);
-        if !table.is_packed() {
-            return Ok(Self { body: Sql::Text(serde_json::to_string(&members)?), columns: Vec::new() });
+    /// The row of a record or its JSON; the id stands in a column of its own.
+    pub(crate) fn of(table: &'static Table, record: &impl Serialize) -> Result<Self, serde_json::Error> {
+        if table.is_packed() {
+            return straight::row(table, record);
         }
-        let columns = table.columns.iter().map(|column| column.take_out(&mut members)).collect();
-        Ok(Self { body: Sql::Blob(pack::pack(&members)), columns })
+        let Value::Object(mut members) = serde_json::to_value(record)? else {
+            return Err(serde_json::Error::custom("it is no JSON object"));
+        };
+        members.remove(table.id);
+        Ok(Self { body: Sql::Text(serde_json::to_string(&members)?), columns: Vec::new() })
     }
 
     /// The record's JSON again, its id in it.
     pub(crate) fn whole(&self, table: &Table, id: &str) -> Option<String> {
         if let Sql::Text(kept) = &self.body {
-            return Some(with_id(table, id, kept));
+            return Some(with_id(table.id, id, kept));
         }
         let key = table.key(id);
         let column = |at: usize| Ok(self.columns.get(at).map_or(ValueRef::Null, ValueRef::from));
@@ -44,24 +50,6 @@ impl Row {
 }
 
 impl Column {
-    /// Text alone stands in columns; anything else stays in the body.
-    fn take_out(&self, members: &mut Map<String, Value>) -> Sql {
-        let place = match self.within {
-            Some(outer) => members.get_mut(outer).and_then(Value::as_object_mut),
-            None => Some(members),
-        };
-        let Some(place) = place else { return Sql::Null };
-        match place.remove(self.member) {
-            Some(Value::String(text)) if self.packed => pack::name(&text),
-            Some(Value::String(text)) => Sql::Text(text),
-            Some(other) => {
-                place.insert(self.member.to_owned(), other);
-                Sql::Null
-            }
-            None => Sql::Null,
-        }
-    }
-
     fn put_back(&self, members: &mut Map<String, Value>, value: ValueRef<'_>) -> Option<()> {
         if value == ValueRef::Null {
             return Some(());
@@ -100,14 +88,8 @@ pub(crate) fn stored(table: &Table, row: &Found<'_>) -> rusqlite::Result<Stored>
     }
     let id: String = row.get(0)?;
     let kept = row.get_ref(4)?.as_str()?;
-    let body = with_id(table, &id, kept);
+    let body = with_id(table.id, &id, kept);
     Ok(Stored { id, version, epochs, body })
-}
-
-fn with_id(table: &Table, id: &str, kept: &str) -> String {
-    let rest = kept.strip_prefix('{').unwrap_or(kept);
-    let comma = if rest == "}" { "" } else { "," };
-    format!("{{\"{}\":{}{comma}{rest}", table.id, Value::from(id))
 }
 
 fn packed_members(table: &Table, row: &Found<'_>) -> rusqlite::Result<Map<String, Value>> {

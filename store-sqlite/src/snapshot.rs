@@ -6,6 +6,7 @@ use std::sync::Arc;
 use identity::{Anchor, AnchorKind, Epochs, Fact, Record, Tenant};
 use rusqlite::{Connection, OptionalExtension, Params, StatementStatus, ToSql};
 use serde::de::DeserializeOwned;
+use store::plan::Shelf;
 use store::{Head, StoreError, Stored};
 
 use crate::apply::raised_epochs;

@@ -82,7 +82,7 @@ impl SqliteStore {
         db.busy_timeout(core::time::Duration::from_secs(5)).map_err(store_error)?;
         db.set_prepared_statement_cache_capacity(256);
         db.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32000;
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -64000;
              PRAGMA wal_autocheckpoint = 4000; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;",
         )
         .map_err(store_error)?;

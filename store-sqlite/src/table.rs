@@ -4,11 +4,14 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use identity::{Anchor, Kind};
+use identity::{Anchor, Kind, Record};
 use rusqlite::types::Value as Sql;
+use serde::Serialize;
 use store::StoreError;
+use store::plan::Shelf;
 
 use crate::pack;
+use crate::row::Row;
 
 /// A table of records: its name is that of the kind, never text from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,11 @@ pub(crate) struct Texts {
     pub(crate) insert: String,
     /// The same, then the version it must have.
     pub(crate) update: String,
+    /// Id, then the version it must have.
+    pub(crate) touch: String,
+    pub(crate) erase: String,
+    /// Id, then both epochs.
+    pub(crate) raise: String,
 }
 
 impl Texts {
@@ -53,6 +61,9 @@ impl Texts {
             update: format!(
                 "UPDATE {name} SET version = version + 1, body = ?2{set} WHERE id = ?1 AND version = ?{last}"
             ),
+            touch: format!("UPDATE {name} SET version = version + 1 WHERE id = ?1 AND version = ?2"),
+            erase: format!("DELETE FROM {name} WHERE id = ?1 AND version = ?2"),
+            raise: format!("UPDATE {name} SET version = version + 1, epoch = ?2, end_epoch = ?3 WHERE id = ?1"),
         }
     }
 }
@@ -122,11 +133,6 @@ pub(crate) const TABLES: [Table; 20] = [
 ];
 
 impl Table {
-    /// The table of a kind.
-    pub(crate) fn of(Kind(name): Kind) -> Result<&'static Self, StoreError> {
-        Self::named(name).ok_or_else(|| StoreError::Misuse(format!("there is no kind of record `{name}`")))
-    }
-
     /// The table of this name.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         TABLES.iter().find(|table| table.name == name)
@@ -155,10 +161,25 @@ impl Table {
             LazyLock::new(|| TABLES.iter().map(|table| (table.name, Texts::of(table))).collect());
         ALL.get(self.name).expect("every table is in the list")
     }
+}
 
-    /// The kind of its records.
-    pub(crate) fn kind(&self) -> Kind {
+impl Shelf for Table {
+    type Row = Row;
+
+    fn of(Kind(name): Kind) -> Result<&'static Self, StoreError> {
+        Self::named(name).ok_or_else(|| StoreError::Misuse(format!("there is no kind of record `{name}`")))
+    }
+
+    fn kind(&self) -> Kind {
         Kind(self.name)
+    }
+
+    fn row<T: Record + Serialize>(&'static self, record: &T) -> Result<Row, serde_json::Error> {
+        Row::of(self, record)
+    }
+
+    fn whole(&self, id: &str, row: &Row) -> Option<String> {
+        row.whole(self, id)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, Params, Row, ToSql, Transaction, params};
 use serde_json::{Map, Value};
+use store::plan::Shelf;
 use store::{Batch, Exporting, Head, IdempotentReply, Importing, Item, StoreError, StoredEvent};
 use tokio::sync::mpsc;
 
@@ -179,7 +180,7 @@ fn put(db: &Connection, words: &Words, item: Item) -> Result<(), StoreError> {
         Item::Record { kind, stored, dispensable } => {
             let table = Table::of(kind)?;
             let unfit = |why: &str| StoreError::Misuse(format!("a {} cannot be kept: {why}", table.name));
-            let packed = row::Row::of(table, object(&stored.body).ok_or_else(|| unfit("it is no JSON object"))?)
+            let packed = row::Row::of(table, &object(&stored.body).ok_or_else(|| unfit("it is no JSON object"))?)
                 .map_err(|error| unfit(&error.to_string()))?;
             let or = if dispensable { " OR IGNORE" } else { "" };
             let names: String = table.columns.iter().map(|column| format!(", {}", column.name)).collect();

@@ -5,30 +5,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
-use store::journal::{Changed, Entry, Journal};
+use store::journal::{Entry, Journal};
+use store::plan::Plan;
 use store::{CommitError, Committed, Head, Importing, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use crate::apply::{Place, apply};
 use crate::fault::{ends_group, store_error};
 use crate::known::{self, Known};
-use crate::plan::{Plan, Step};
 use crate::prune::{Pruner, prune};
-use crate::queue::Queue;
+use crate::queue::{Patience, Queue};
+use crate::table::Table;
 use crate::whole;
 use crate::words::Words;
 
 /// More in one group would only make the first of them wait.
 const GROUP: usize = 512;
 
-/// While other commits are being prepared, a group is begun with so many, or when
-/// the first has waited so long: an fsync costs as much as several commits. Nobody
-/// waits where nothing else is under way.
-const ENOUGH: usize = 64;
-const PATIENCE: Duration = Duration::from_millis(8);
+/// While other commits are being prepared, a group waits for them: an fsync costs
+/// as much as several commits. It is begun with so many, or when the next one takes
+/// longer to come than an fsync is worth. Nobody waits where nothing else is under way.
+const PATIENCE: Patience = Patience { enough: 64, next: Duration::from_millis(4), looks: 4 };
 
 pub(crate) enum Job {
-    Commit(Plan, oneshot::Sender<Result<Committed, CommitError>>),
+    Commit(Plan<Table>, oneshot::Sender<Result<Committed, CommitError>>),
     Prune(i64, oneshot::Sender<Result<Head, StoreError>>),
     Restore(Head, Box<dyn Importing>, oneshot::Sender<Result<Head, StoreError>>),
 }
@@ -54,7 +54,7 @@ impl Writer {
     /// itself afterwards, so that it can be copied as one.
     pub(crate) fn run(mut self, queue: &Arc<Queue<Job>>) {
         loop {
-            let jobs = queue.gather(GROUP, ENOUGH, PATIENCE);
+            let jobs = queue.gather(GROUP, &PATIENCE);
             if jobs.is_empty() {
                 break;
             }
@@ -143,11 +143,12 @@ impl Writer {
         let group = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error);
         let mut failure = group.as_ref().err().map(again);
         let (mut dirty, mut clients, mut entries) = (false, false, Vec::new());
+        let alone = jobs.len() == 1;
         for job in jobs {
             match job {
                 Job::Commit(plan, reply) => {
                     let result = match (&group, &failure) {
-                        (Ok(group), None) => commit_one(group, &self.words, &mut self.place, &plan),
+                        (Ok(group), None) => commit_one(group, &self.words, &mut self.place, &plan, alone),
                         _ => Ok(Committed::default()),
                     };
                     match &result {
@@ -205,20 +206,10 @@ fn write_head(db: &Connection, place: Place) -> rusqlite::Result<()> {
 }
 
 /// What of a commit is written down outside the file: what it ended.
-fn entry(words: &Words, plan: &Plan, committed: &Committed) -> Option<Entry> {
+fn entry(words: &Words, plan: &Plan<Table>, committed: &Committed) -> Option<Entry> {
     let at = committed.raised.first()?.at;
-    let changed = plan.steps.iter().filter_map(|step| match step {
-        Step::Write { table, id, version, row } if *version > 0 => {
-            let body = Some(row.whole(table, id)?);
-            Some(Changed { kind: table.kind(), id: id.clone(), version: version + 1, body })
-        }
-        Step::Erase { table, id, version } => {
-            Some(Changed { kind: table.kind(), id: id.clone(), version: version + 1, body: None })
-        }
-        _ => None,
-    });
     let generation = words.generation().to_owned();
-    Some(Entry { generation, at, raised: committed.raised.clone(), changed: changed.collect() })
+    Some(Entry { generation, at, raised: committed.raised.clone(), changed: plan.changed() })
 }
 
 /// How many commits shared how many fsyncs.
@@ -230,11 +221,22 @@ fn count(outcomes: &[Outcome]) {
     }
 }
 
-/// One commit in its savepoint: whole, or as if it had never been asked for.
-fn commit_one(group: &Connection, words: &Words, place: &mut Place, plan: &Plan) -> Result<Committed, CommitError> {
+/// One commit: whole, or as if it had never been asked for. In a savepoint of its
+/// own, unless it is `alone`: then a failure undoes the group, which costs less than
+/// keeping each page as it was before.
+fn commit_one(
+    group: &Connection,
+    words: &Words,
+    place: &mut Place,
+    plan: &Plan<Table>,
+    alone: bool,
+) -> Result<Committed, CommitError> {
     let savepoint = |text: &str| {
+        if alone {
+            return Ok(());
+        }
         let done = group.prepare_cached(text).and_then(|mut statement| statement.execute([]));
-        done.map_err(|error| CommitError::Store(store_error(error)))
+        done.map(drop).map_err(|error| CommitError::Store(store_error(error)))
     };
     let before = *place;
     savepoint("SAVEPOINT one")?;

@@ -124,6 +124,7 @@ macro_rules! conformance_tests {
                 one_name_per_model,
                 one_serial_number_per_model,
                 one_device_per_mac_and_per_name_of_its_maker,
+                of_many_new_records_one_that_is_taken_stops_all,
                 a_taken_name_cannot_be_changed_to_either,
                 one_device_per_key_and_certificate,
                 one_open_title_per_device,

@@ -14,6 +14,7 @@ pub mod journal;
 mod kinds;
 mod list;
 mod load;
+pub mod plan;
 mod replay;
 mod whole;
 
@@ -23,7 +24,7 @@ pub use error::StoreError;
 use feed::Never;
 pub use feed::{Cursor, CursorError, EventPage, EventQuery, Head, Raised, Round, StoredEvent, Wake, Waking};
 pub use kinds::{KINDS, kind_of};
-pub use list::{Condition, Filter, ListQuery, Operator, Page, Stored};
+pub use list::{Condition, Filter, ListQuery, Operator, Page, Stored, with_id};
 pub use load::{CallerQuery, SecurityFacts, ThingFacts, ThingsFacts};
 pub use replay::{Replay, Replayed, Since};
 pub use whole::{Batch, Exporting, Importing, Item};

@@ -30,6 +30,13 @@ impl Stored {
     }
 }
 
+/// The JSON of a record with its id, of that without.
+pub fn with_id(member: &str, id: &str, rest: &str) -> String {
+    let rest = rest.strip_prefix('{').unwrap_or(rest);
+    let comma = if rest == "}" { "" } else { "," };
+    format!("{{\"{member}\":{}{comma}{rest}", serde_json::Value::from(id))
+}
+
 /// How a condition compares: a subset of SCIM's operators (RFC 7644 §3.4.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {

@@ -6,6 +6,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, ToSql, params};
 use serde_json::{Map, Value};
 use store::StoreError;
+use store::plan::Shelf;
 
 use crate::fault::store_error;
 use crate::pack;
@@ -21,7 +22,7 @@ pub(super) fn repack(db: &Connection) -> Result<(), StoreError> {
     events(db)
 }
 
-fn records(db: &Connection, table: &Table) -> Result<(), StoreError> {
+fn records(db: &Connection, table: &'static Table) -> Result<(), StoreError> {
     let name = table.name;
     let mut old = db
         .prepare(&format!("SELECT id, body, version, epoch, end_epoch FROM {name}_1 ORDER BY id"))
@@ -34,7 +35,7 @@ fn records(db: &Connection, table: &Table) -> Result<(), StoreError> {
     while let Some(row) = rows.next().map_err(store_error)? {
         let id: String = row.get(0).map_err(store_error)?;
         let members = object(row.get_ref(1).and_then(|body| Ok(body.as_str()?)).map_err(store_error)?, name)?;
-        let packed = Row::of(table, members).map_err(|error| StoreError::Corrupt(format!("a {name}: {error}")))?;
+        let packed = Row::of(table, &members).map_err(|error| StoreError::Corrupt(format!("a {name}: {error}")))?;
         let key = table.key(&id);
         let mut values: Vec<&dyn ToSql> = vec![&key, &packed.body];
         values.extend(packed.columns.iter().map(|value| value as &dyn ToSql));

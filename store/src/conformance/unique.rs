@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use identity::{Account, Asset, Credential, Device, Fact, Passkey, Product, TrustAnchor, User};
+use identity::{Account, Asset, Credential, Device, Fact, Passkey, Product, Record, RecordKey, TrustAnchor, User};
 use oauth::pairing::PairingState;
 use oauth::{Consent, Pairing};
 
@@ -30,6 +30,37 @@ pub async fn one_device_per_mac_and_per_name_of_its_maker(store: Arc<dyn Store>)
     taken(&*store, new(mac("1")), new(mac("2")), "device.mac").await;
     let external = |name| Device { external_id: Some("x".to_owned()), ..device(name, "a") };
     taken(&*store, new(external("3")), new(external("4")), "device.external_id").await;
+}
+
+/// As an import writes them.
+pub async fn of_many_new_records_one_that_is_taken_stops_all(store: Arc<dyn Store>) {
+    let named = |name: &str, serial: &str| Device { serial: Some(serial.to_owned()), ..device(name, "a") };
+    let with_key = |name: &str| [new(named(name, name)), new(credential(name, name))];
+    keep(&*store, ["1", "2", "3"].iter().flat_map(|name| with_key(name))).await;
+    let [device, key] = with_key("4");
+    let second_key = Credential { key_thumbprint: "key-2".to_owned(), ..credential("5", "5") };
+    let here = Conflict::Version(RecordKey { kind: Device::KIND, id: "dev_1".to_owned() });
+    for (stranger, why) in [
+        (new(named("5", "3")), Conflict::Taken("device.serial")),
+        (new(named("5", "4")), Conflict::Taken("device.serial")),
+        (new(second_key), Conflict::Taken("credential.key_thumbprint")),
+        (new(named("1", "5")), here),
+    ] {
+        for changes in [[device.clone(), key.clone(), stranger.clone()], [stranger, device.clone(), key.clone()]] {
+            match (conflict(commit(&*store, changes, BEGAN).await), &why) {
+                // Of many it is enough that one of them is there.
+                (Conflict::Version(found), Conflict::Version(key)) => assert_eq!(found.kind, key.kind),
+                (found, why) => assert_eq!(found, *why),
+            }
+            for kind in [Device::KIND, Credential::KIND] {
+                let query = crate::ListQuery { kind, filter: None, after: None, limit: 10 };
+                assert_eq!(store.list(query).await.unwrap().items.len(), 3, "nothing of it stays");
+            }
+        }
+    }
+    keep(&*store, [device, key]).await;
+    let fact: Fact<Device> = kept(&*store, "dev_4").await;
+    assert_eq!((fact.version, fact.serial.as_deref()), (1, Some("4")));
 }
 
 pub async fn a_taken_name_cannot_be_changed_to_either(store: Arc<dyn Store>) {
