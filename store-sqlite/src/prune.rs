@@ -17,11 +17,13 @@ pub(crate) struct Pruner {
     life: i64,
     /// Where the walk over ended browser sessions stands.
     sessions: (i64, String),
+    /// Where the walk over raises stands: time, kind, id.
+    raises: (i64, String, String),
 }
 
 impl Pruner {
     pub(crate) fn new(life: i64) -> Self {
-        Self { life, sessions: (i64::MIN, String::new()) }
+        Self { life, sessions: (i64::MIN, String::new()), raises: (i64::MIN, String::new(), String::new()) }
     }
 }
 
@@ -29,7 +31,7 @@ pub(crate) fn prune(db: &Connection, pruner: &mut Pruner, place: &mut Place, now
     place.time = place.time.max(now);
     let time = place.time;
     let window = pruner.life + 120;
-    raises(db, place, time - 2 * window)?;
+    raises(db, pruner, place, time - 2 * window)?;
     let after = |table: &str, column: &str, before: i64| {
         db.prepare_cached(&format!(
             "DELETE FROM {table} WHERE {column} IN
@@ -52,16 +54,27 @@ pub(crate) fn prune(db: &Connection, pruner: &mut Pruner, place: &mut Place, now
 /// Forgetting a raise moves the horizon: no token made before it is believed.
 /// A token's own row stays as long as the token could be renewed; a raise that
 /// came late stays as long as any other, or the horizon would kill what is young.
-fn raises(db: &Connection, place: &mut Place, before: i64) -> rusqlite::Result<()> {
+/// The walk goes on where the last round stopped: of a million tokens that were
+/// revoked one by one, each round passes few.
+fn raises(db: &Connection, pruner: &mut Pruner, place: &mut Place, before: i64) -> rusqlite::Result<()> {
     let kept_until = place.time - TOKEN_MEMORY;
-    let dropped: Option<i64> = db
-        .prepare_cached("SELECT max(at) FROM raised WHERE at < ?1 AND (token_expires IS NULL OR token_expires < ?2)")?
-        .query_row(params![before, kept_until], |row| row.get(0))?;
-    if let Some(at) = dropped {
-        place.horizon = place.horizon.max(at);
-        db.prepare_cached("DELETE FROM raised WHERE at < ?1 AND (token_expires IS NULL OR token_expires < ?2)")?
-            .execute(params![before, kept_until])?;
+    let (at, kind, id) = &pruner.raises;
+    let passed: Vec<(i64, String, String, Option<i64>)> = db
+        .prepare_cached(
+            "SELECT at, kind, id, token_expires FROM raised WHERE (at, kind, id) > (?1, ?2, ?3) AND at < ?4
+             ORDER BY at, kind, id LIMIT ?5",
+        )?
+        .query_map(params![at, kind, id, before, ROUND], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    let full = i64::try_from(passed.len()) == Ok(ROUND);
+    for (at, kind, id, _) in passed.iter().filter(|(.., expires)| expires.is_none_or(|expires| expires < kept_until)) {
+        db.prepare_cached("DELETE FROM raised WHERE kind = ?1 AND id = ?2")?.execute([kind, id])?;
+        place.horizon = place.horizon.max(*at);
     }
+    let last = passed.into_iter().next_back().filter(|_| full).map(|(at, kind, id, _)| (at, kind, id));
+    pruner.raises = last.unwrap_or((i64::MIN, String::new(), String::new()));
     Ok(())
 }
 
@@ -109,4 +122,35 @@ fn browser_sessions(db: &Connection, pruner: &mut Pruner, before: i64) -> rusqli
     }
     pruner.sessions = candidates.into_iter().next_back().unwrap_or((i64::MIN, String::new()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raises_that_stay_do_not_keep_later_ones_from_going_and_cost_a_round_little() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("layout/0001.sql")).unwrap();
+        let now = 100 * DAY;
+        let mut insert = db
+            .prepare("INSERT INTO raised (kind, id, epoch, end_epoch, number, at, token_expires) VALUES (?1, ?2, 1, 1, 1, ?3, ?4)")
+            .unwrap();
+        for token in 0..ROUND + 10 {
+            insert.execute(params!["j", format!("t{token}"), 1, now]).unwrap();
+        }
+        insert.execute(params!["b", "bnd_1", 2, None::<i64>]).unwrap();
+        let left = || -> i64 { db.query_row("SELECT count(*) FROM raised", [], |row| row.get(0)).unwrap() };
+        let mut pruner = Pruner::new(DAY);
+        let mut place = Place { number: 1, time: 0, horizon: 0 };
+        prune(&db, &mut pruner, &mut place, now).unwrap();
+        assert_eq!((left(), place.horizon), (ROUND + 11, 0), "so many are enough for one round");
+        prune(&db, &mut pruner, &mut place, now).unwrap();
+        assert_eq!((left(), place.horizon), (ROUND + 10, 2));
+        // Once their time has come, the tokens go as well, from the start again.
+        for _ in 0..2 {
+            prune(&db, &mut pruner, &mut place, now + TOKEN_MEMORY + 1).unwrap();
+        }
+        assert_eq!(left(), 0);
+    }
 }
