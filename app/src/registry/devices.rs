@@ -112,7 +112,7 @@ impl App {
                 Some(_) => self.find_product(&draft.model).await?.map(|product| product.identity_field),
                 None => None,
             };
-            let parsed = line(shown.as_ref(), field.unwrap_or_default()).and_then(|shown| draft.line(shown));
+            let parsed = line(shown.as_ref(), field.unwrap_or_default()).and_then(|shown| draft.clone().line(shown));
             let line = match parsed {
                 Ok(line) => line,
                 Err(refused) => return Ok((Default::default(), Err(refused))),
@@ -379,17 +379,9 @@ fn versioned<T>(fact: Fact<T>) -> Versioned<T> {
 }
 
 impl DeviceDraft {
-    pub(super) fn line(&self, credential: Option<LineCredential>) -> Result<ImportLine, Refused> {
-        let raw = RawLine {
-            model: self.model.clone(),
-            serial: self.serial.clone(),
-            external_id: self.external_id.clone(),
-            mac: self.mac.clone(),
-            name: self.name.clone(),
-            place: self.place.clone(),
-            attributes: self.attributes.clone(),
-            credential,
-        };
+    pub(super) fn line(self, credential: Option<LineCredential>) -> Result<ImportLine, Refused> {
+        let Self { model, serial, external_id, mac, name, place, attributes, .. } = self;
+        let raw = RawLine { model, serial, external_id, mac, name, place, attributes, credential };
         ImportLine::parse(raw).map_err(|error| invalid(error.reason(), error.to_string()))
     }
 }

@@ -1,24 +1,30 @@
-//! A run of an import: lines of a file as they arrive, committed in batches.
+//! A run of an import: lines of a file as they arrive, committed in batches; one
+//! is read while the one before it is made durable.
 //! Owns batching and counting; what a line does is the rule's, how it is read
-//! stands in `csv` and `jsonl`. Memory is bounded by one batch.
+//! stands in `csv` and `jsonl`. Memory is bounded by two batches.
 
 mod csv;
 mod jsonl;
 mod reader;
 
+use core::future::{poll_fn, ready};
+use core::hash::BuildHasher;
+use core::pin::Pin;
+use core::task::Poll;
 use std::collections::{HashMap, HashSet};
+use std::hash::RandomState;
 use std::sync::Arc;
 
+use identity::facts::ImportFacts;
 use identity::import::BadLine;
 use identity::rule::import_line::{self, Effect, ImportLine, ImportRequest, is_text};
-use identity::{CredentialId, DeviceId, Guard, Import, ImportId, Product, RecordKey, Version, Write};
+use identity::{CredentialId, DeviceId, Fact, Import, ImportId, Product, RecordKey, Version, Write};
 use serde_json::Value;
 use store::{Commit, Conflict, Expected};
 
 use super::devices::DeviceDraft;
 use super::keep::{Outcome, Refused, Versioned, invalid};
 use crate::app::App;
-use crate::draw::Draw;
 use crate::fault::Fault;
 pub use reader::{Line, Reader};
 
@@ -50,16 +56,36 @@ pub struct ImportRun {
     record: Import,
     version: Version,
     batch: Batch,
-    models: HashMap<String, Option<Arc<Product>>>,
+    /// Handed over and not answered yet.
+    under_way: Option<UnderWay>,
+    models: HashMap<String, Option<Arc<Fact<Product>>>>,
+    /// Whether the last batch was of new devices alone. Then the next is decided as
+    /// if nothing were known of its lines: where that is wrong, a name is taken,
+    /// the commit is a conflict, and the batch is decided again by what is known.
+    all_new: bool,
+    hasher: RandomState,
 }
+
+type Lines = Vec<(u64, ImportRequest)>;
+type Committing = Pin<Box<dyn Future<Output = Result<Option<Conflict>, Fault>> + Send>>;
 
 /// Lines that will be committed together.
 #[derive(Default)]
 struct Batch {
-    lines: Vec<(u64, ImportRequest)>,
+    lines: Lines,
     bytes: usize,
-    /// Names of its lines: two lines about one thing are not decided at once.
-    names: HashSet<(&'static str, String)>,
+    /// Digests of the names of its lines: two lines about one thing are not decided
+    /// at once. Names that share one only make the batch shorter.
+    names: HashSet<u64>,
+}
+
+/// A batch that is being made durable.
+struct UnderWay {
+    lines: Lines,
+    tally: Tally,
+    /// Whether it was decided as if nothing were known.
+    assumed: bool,
+    answer: Committing,
 }
 
 /// What a batch did.
@@ -109,7 +135,10 @@ impl App {
             record,
             version: 0,
             batch: Batch::default(),
+            under_way: None,
             models: HashMap::new(),
+            all_new: false,
+            hasher: RandomState::new(),
         })
     }
 }
@@ -152,13 +181,23 @@ impl ImportRun {
             }
         }
         self.flush().await?;
+        self.settle().await?;
         self.record.finished_at = Some(self.app.now());
         self.write_record().await?;
         Ok(Ok(self.so_far()))
     }
 
-    /// Puts a line into the batch; commits the batch where it is full, or where
-    /// the line speaks of something the batch speaks of already.
+    /// The rest of the file will not come. What was handed over is waited for.
+    ///
+    /// # Errors
+    /// [`Fault`] where that could not be kept.
+    pub async fn stop(mut self) -> Result<(), Fault> {
+        self.settle().await.map(drop)
+    }
+
+    /// Puts a line into the batch; hands the batch over where it is full, or where
+    /// the line speaks of something the batch speaks of already. Answers whether one
+    /// was committed.
     async fn take(&mut self, line: Line) -> Result<bool, Fault> {
         let Line { number, bytes, content } = line;
         let parsed = match content {
@@ -169,10 +208,9 @@ impl ImportRun {
         match parsed {
             Err(reason) => self.note_bad(BadLine { line: number, reason }),
             Ok(line) => {
-                let names = names(&line);
+                let names: Vec<u64> = line.names().map(|name| self.hasher.hash_one(name)).collect();
                 if names.iter().any(|name| self.batch.names.contains(name)) {
-                    self.flush().await?;
-                    committed = true;
+                    committed |= self.flush().await?;
                 }
                 let draw = self.app.draw();
                 let (device, credential) = (draw.id(DeviceId::mint), draw.id(CredentialId::mint));
@@ -182,8 +220,7 @@ impl ImportRun {
             }
         }
         if self.batch.lines.len() >= BATCH_LINES || self.batch.bytes >= BATCH_BYTES {
-            self.flush().await?;
-            committed = true;
+            committed |= self.flush().await?;
         }
         Ok(committed)
     }
@@ -209,12 +246,11 @@ impl ImportRun {
             .and_then(|credential| draft.line(credential).map_err(|refused| refused.code.to_string())))
     }
 
-    async fn model(&mut self, name: &str) -> Result<Option<Arc<Product>>, Fault> {
+    async fn model(&mut self, name: &str) -> Result<Option<Arc<Fact<Product>>>, Fault> {
         if let Some(known) = self.models.get(name) {
             return Ok(known.clone());
         }
-        let found = self.app.find_product(name).await?.map(|fact| Arc::new(fact.record));
-        let found = found.filter(|product| product.model == name);
+        let found = self.app.find_product(name).await?.filter(|product| product.model == name).map(Arc::new);
         if self.models.len() < KNOWN_MODELS {
             self.models.insert(name.to_owned(), found.clone());
         }
@@ -228,34 +264,67 @@ impl ImportRun {
         }
     }
 
-    /// Commits the batch with the run's own record in one step; where anything
-    /// of it changed meanwhile, line by line.
-    async fn flush(&mut self) -> Result<(), Fault> {
-        let batch = core::mem::take(&mut self.batch);
-        if batch.lines.is_empty() {
-            return Ok(());
+    /// Hands the batch over with the run's own record, to be committed in one step
+    /// while the next one is read. Answers whether the one before it was committed.
+    async fn flush(&mut self) -> Result<bool, Fault> {
+        let committed = self.settle().await?;
+        let Batch { lines, .. } = core::mem::take(&mut self.batch);
+        if lines.is_empty() {
+            return Ok(committed);
         }
+        let now = self.app.now();
+        let assumed = if self.all_new { self.assumed(&lines) } else { None };
+        let (mut commit, tally) = match &assumed {
+            Some(facts) => decide(lines.iter().zip(lines.iter().filter_map(|(_, it)| facts.get(it.line.model()))), now),
+            None => decide(lines.iter().zip(&load(&self.app, &lines).await?), now),
+        };
+        let assumed = assumed.is_some();
+        self.all_new = usize::try_from(tally.created) == Ok(lines.len());
+        commit.changes.push(self.record_change(self.counted(&tally)));
         let app = Arc::clone(&self.app);
-        let draw = app.draw();
-        let (mut commit, tally) = self.decide(&batch.lines, &draw).await?;
-        let after = self.counted(&tally);
-        commit.changes.push(self.record_change(after.clone()));
-        match self.app.commit_or_conflict(commit, Expected::default()).await? {
-            None => {
-                self.record = after;
-                self.version += 1;
-                Ok(())
-            }
-            Some(_) => self.flush_singly(batch, &draw).await,
+        let mut answer: Committing = Box::pin(async move { app.commit_or_conflict(commit, Expected::default()).await });
+        // The first look puts it on its way.
+        if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
+            answer = Box::pin(ready(done));
         }
+        self.under_way = Some(UnderWay { lines, tally, assumed, answer });
+        Ok(committed)
     }
 
-    async fn flush_singly(&mut self, batch: Batch, draw: &Draw<'_>) -> Result<(), Fault> {
-        for line in batch.lines {
+    /// Waits for the batch that is under way; where anything of it changed
+    /// meanwhile, it is decided anew, at last line by line. Answers whether there
+    /// was one.
+    async fn settle(&mut self) -> Result<bool, Fault> {
+        let Some(UnderWay { lines, tally, assumed, answer }) = self.under_way.take() else { return Ok(false) };
+        let mut conflict = answer.await?;
+        let mut tally = tally;
+        if conflict.is_some() {
+            // A model may have changed as well.
+            self.models.clear();
+            self.all_new = false;
+        }
+        if conflict.is_some() && assumed {
+            let (mut commit, known) = decide(lines.iter().zip(&load(&self.app, &lines).await?), self.app.now());
+            commit.changes.push(self.record_change(self.counted(&known)));
+            conflict = self.app.commit_or_conflict(commit, Expected::default()).await?;
+            tally = known;
+        }
+        match conflict {
+            None => {
+                self.record = self.counted(&tally);
+                self.version += 1;
+            }
+            Some(_) => self.settle_singly(lines).await?,
+        }
+        Ok(true)
+    }
+
+    async fn settle_singly(&mut self, lines: Lines) -> Result<(), Fault> {
+        for line in lines {
             let line = core::slice::from_ref(&line);
             let mut tally = Tally::default();
             for tries in 1..=TRIES {
-                let (commit, done) = self.decide(line, draw).await?;
+                let (commit, done) = decide(line.iter().zip(&load(&self.app, line).await?), self.app.now());
                 match self.app.commit_or_conflict(commit, Expected::default()).await? {
                     None => tally = done,
                     // A certificate's name that nothing asks for by name.
@@ -272,27 +341,17 @@ impl ImportRun {
         self.write_record().await
     }
 
-    /// Decides lines from one snapshot.
-    async fn decide(&self, lines: &[(u64, ImportRequest)], draw: &Draw<'_>) -> Result<(Commit, Tally), Fault> {
-        let keys = lines.iter().map(|(_, request)| request.line.keys()).collect();
-        let facts = self.app.store.load_import(keys).await?;
-        let mut commit = Commit { now: draw.now(), ..Commit::default() };
-        let mut tally = Tally::default();
-        let mut guarded: HashSet<RecordKey> = HashSet::new();
-        for ((number, request), facts) in lines.iter().zip(&facts) {
-            let decision = import_line::decide(request, facts, draw.now());
-            match decision.reply {
-                Ok((effect, _)) => {
-                    tally.count(effect);
-                    let fresh = |guard: &Guard| guarded.insert(guard.key.clone());
-                    commit.guards.extend(decision.guards.into_iter().filter(fresh));
-                    commit.changes.extend(decision.changes.into_iter().map(Into::into));
-                    commit.events.extend(decision.events);
-                }
-                Err(refusal) => tally.bad.push(BadLine { line: *number, reason: refusal.code.to_string() }),
+    /// Of lines of new devices nothing is known but their models, which must be.
+    fn assumed(&self, lines: &[(u64, ImportRequest)]) -> Option<HashMap<String, ImportFacts>> {
+        let mut facts: HashMap<String, ImportFacts> = HashMap::new();
+        for (_, request) in lines {
+            let model = request.line.model();
+            if !facts.contains_key(model) {
+                let product = Fact::clone(self.models.get(model)?.as_deref()?);
+                facts.insert(model.to_owned(), ImportFacts { product: Some(product), ..ImportFacts::default() });
             }
         }
-        Ok((commit, tally))
+        Some(facts)
     }
 
     fn counted(&self, tally: &Tally) -> Import {
@@ -328,13 +387,38 @@ fn bad(line: &[(u64, ImportRequest)], reason: String) -> Vec<BadLine> {
     line.iter().map(|(number, _)| BadLine { line: *number, reason: reason.clone() }).collect()
 }
 
-fn names(line: &ImportLine) -> Vec<(&'static str, String)> {
-    let keys = line.keys();
-    let serial = keys.serial.map(|serial| format!("{}\n{serial}", keys.model));
-    [("serial", serial), ("external_id", keys.external_id), ("mac", keys.mac), ("key", keys.key_thumbprint)]
-        .into_iter()
-        .filter_map(|(kind, name)| Some((kind, name?)))
-        .collect()
+/// What is known of lines, as of one moment.
+async fn load(app: &App, lines: &[(u64, ImportRequest)]) -> Result<Vec<ImportFacts>, Fault> {
+    let keys = lines.iter().map(|(_, request)| request.line.keys()).collect();
+    Ok(app.store.load_import(keys).await?)
+}
+
+/// Decides lines, each by what is known of it.
+fn decide<'l>(lines: impl Iterator<Item = (&'l (u64, ImportRequest), &'l ImportFacts)>, now: i64) -> (Commit, Tally) {
+    // A device and its key of each line, with an event each; the run's own record.
+    let most = 2 * lines.size_hint().1.unwrap_or_default();
+    let mut commit =
+        Commit { guards: Vec::new(), changes: Vec::with_capacity(most + 1), events: Vec::with_capacity(most), now };
+    let mut tally = Tally::default();
+    let mut guarded: HashSet<RecordKey> = HashSet::new();
+    for ((number, request), facts) in lines {
+        let decision = import_line::decide(request, facts, now);
+        match decision.reply {
+            Ok((effect, _)) => {
+                tally.count(effect);
+                for guard in decision.guards {
+                    if !guarded.contains(&guard.key) {
+                        guarded.insert(guard.key.clone());
+                        commit.guards.push(guard);
+                    }
+                }
+                commit.changes.extend(decision.changes.into_iter().map(Into::into));
+                commit.events.extend(decision.events);
+            }
+            Err(refusal) => tally.bad.push(BadLine { line: *number, reason: refusal.code.to_string() }),
+        }
+    }
+    (commit, tally)
 }
 
 /// Foreign text in our sentence: short, and without control characters.

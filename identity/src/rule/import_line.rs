@@ -180,6 +180,25 @@ impl ImportLine {
         Ok(Self(line))
     }
 
+    /// The name of its model.
+    pub fn model(&self) -> &str {
+        &self.0.model
+    }
+
+    /// What tells its device from others, each with its kind; the model belongs to
+    /// the serial number.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
+        let credential = self.0.credential.as_ref();
+        [
+            ("serial", self.model(), self.0.serial.as_deref()),
+            ("external_id", "", self.0.external_id.as_deref()),
+            ("mac", "", self.0.mac.as_deref()),
+            ("key", "", credential.map(|credential| credential.key_thumbprint.as_str())),
+        ]
+        .into_iter()
+        .filter_map(|(kind, within, name)| Some((kind, within, name?)))
+    }
+
     /// What the store is asked about it.
     pub fn keys(&self) -> ImportKeys {
         ImportKeys {

@@ -66,7 +66,11 @@ fn accepts_jsonl(headers: &HeaderMap) -> bool {
 /// Reads the file to its end, then answers.
 async fn whole(mut run: ImportRun, mut body: BodyDataStream) -> Result<Versioned<Import>, Problem> {
     while let Some(part) = body.next().await {
-        run.feed(&part.map_err(|_| cut())?).await??;
+        let Ok(part) = part else {
+            run.stop().await?;
+            return Err(cut());
+        };
+        run.feed(&part).await??;
     }
     Ok(run.finish().await??)
 }
@@ -92,7 +96,10 @@ fn progress(run: ImportRun, body: BodyDataStream) -> impl Stream<Item = Value> {
         loop {
             let committed = match body.next().await {
                 Some(Ok(part)) => run.feed(&part).await,
-                Some(Err(_)) => return Some((failed(&cut()), None)),
+                Some(Err(_)) => {
+                    let problem = run.stop().await.map_or_else(Problem::from, |()| cut());
+                    return Some((failed(&problem), None));
+                }
                 None => {
                     let ended = run.finish().await;
                     return Some((ended_line(ended), None));
