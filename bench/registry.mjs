@@ -165,9 +165,10 @@ async function written(file, texts) {
   await new Promise((ended) => out.end(part, ended));
 }
 
-/// Sends a file as an import; what the server told last.
+/// Sends a file as an import; what the server told last. It tells of each batch, so that no limit on
+/// the time to an answer ends it.
 function send(server, file) {
-  const headers = { 'content-type': 'application/jsonl', accept: 'application/json', 'transfer-encoding': 'chunked' };
+  const headers = { 'content-type': 'application/jsonl', accept: 'application/jsonl', 'transfer-encoding': 'chunked' };
   const way = { socketPath: join(server.data, 'admin.sock'), method: 'POST', path: '/imports?source=devices.jsonl', headers };
   return new Promise((resolve, reject) => {
     const request = http.request(way, (answer) => {
@@ -235,14 +236,18 @@ function sizes(server) {
   return { registry: sum(registry) / devices, log: sum(log) / devices };
 }
 
-/// Bytes of the program without its symbols.
-function stripped() {
+/// The program as it is handed out (`cargo build --profile dist --package server`), where one was built;
+/// else the one that is measured, without its symbols.
+function program() {
+  const dist = join(process.env.KEYFOB_TARGET, 'dist', 'keyfob');
+  if (existsSync(dist)) return { bytes: statSync(dist).size, paid: 'profile dist, as it is handed out' };
   const file = join(bench.folder, 'keyfob');
   execFileSync('strip', ['-o', file, process.env.KEYFOB_BIN]);
-  return statSync(file).size;
+  return { bytes: statSync(file).size, paid: 'the measured build without its symbols; there is none of profile dist' };
 }
 
 function rows({ empty, small, filled, large, size, full }) {
+  const binary = program();
   const growth = (name) => {
     const [before, after] = [small, large].map(({ works }) => works.find((work) => work.name === name));
     // By processor time: it does not hang from what else the machine does.
@@ -286,6 +291,6 @@ function rows({ empty, small, filled, large, size, full }) {
     boundRow('start, full', { ours: full.ms, unit: 'ms', atMost: 1000, paid: `${devices} devices`, noise_percent: full.noise_percent, machine_percent: 0 }),
     boundRow('memory, idle', { ours: empty.memory, unit: 'MB', atMost: 40, paid: 'resident, empty store' }),
     boundRow('memory, full', { ours: large.memory, unit: 'MB', atMost: 300, paid: `resident after import and look-ups of ${devices} devices` }),
-    boundRow('binary', { ours: stripped() / 1e6, unit: 'MB', atMost: 46, paid: 'release build without symbols, as it is handed out' }),
+    boundRow('binary', { ours: binary.bytes / 1e6, unit: 'MB', atMost: 46, paid: binary.paid }),
   ];
 }

@@ -108,7 +108,7 @@ export class Keyfob {
 
   /// What the store counted so far: fsync groups and commits.
   async groups() {
-    const text = await (await fetch(this.metrics)).text();
+    const text = await (await fetch(this.metrics, { headers: { connection: 'close' } })).text();
     const count = (name) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
     return { groups: count('keyfob_store_groups_total'), commits: count('keyfob_store_commits_total') };
   }
