@@ -49,7 +49,8 @@ fn filter(level: Level) -> Targets {
 }
 
 /// Fields as the library writes them, plain text without its way over `Debug`: nearly all is
-/// plain, and there is a line for every request.
+/// plain, and there is a line for every request. No value begins a line of its own or speaks to
+/// a terminal, whoever chose it.
 struct PlainFields;
 
 impl<'w> FormatFields<'w> for PlainFields {
@@ -68,7 +69,8 @@ struct Line<'w> {
 
 impl Line<'_> {
     fn as_the_library(&mut self, record: impl FnOnce(&mut DefaultVisitor<'_>)) {
-        let mut visitor = DefaultVisitor::new(self.writer.by_ref(), self.is_empty);
+        let mut escaping = Escaping(self.writer.by_ref());
+        let mut visitor = DefaultVisitor::new(Writer::new(&mut escaping), self.is_empty);
         record(&mut visitor);
         self.result = self.result.and(visitor.finish());
         self.is_empty = false;
@@ -77,6 +79,24 @@ impl Line<'_> {
     fn quoted(&mut self, name: &str, text: &str) -> fmt::Result {
         self.writer.write_str(if self.is_empty { "" } else { " " })?;
         [name, "=\"", text, "\""].into_iter().try_for_each(|part| self.writer.write_str(part))
+    }
+}
+
+/// Writes control characters as Rust would in a string.
+struct Escaping<'w>(Writer<'w>);
+
+impl fmt::Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive(char::is_control) {
+            match part.char_indices().next_back() {
+                Some((at, last)) if last.is_control() => {
+                    self.0.write_str(part.get(..at).unwrap_or_default())?;
+                    write!(self.0, "{}", last.escape_default())?;
+                }
+                _ => self.0.write_str(part)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -127,16 +147,16 @@ mod tests {
         }
     }
 
-    fn told(with: impl FnOnce(Lines) -> Box<dyn Subscriber + Send + Sync>) -> String {
+    fn told(apart: &str, with: impl FnOnce(Lines) -> Box<dyn Subscriber + Send + Sync>) -> String {
         let lines = Lines::default();
         tracing::subscriber::with_default(with(lines.clone()), || {
             let span = tracing::info_span!("request", id = "a-1", odd = "\u{1b}[31m\"x\\", route = field::Empty);
             span.record("route", "/thing/{id}");
-            let broken = io::Error::other("a\nb\u{1b}[0m");
+            let broken = io::Error::other("a\tb".replace('\t', apart));
             span.in_scope(|| {
                 tracing::info!(plain = "it's plain", ms = 3_u64, below = -1_i64, yes = true, "answered");
-                tracing::warn!(error = &broken as &dyn Error, text = "line\nbreak \u{e9}", shown = %"\u{1b}[1m", ?broken);
-                tracing::info!("{} alone", "message");
+                tracing::warn!(error = &broken as &dyn Error, text = "line\nbreak \u{e9}", shown = %apart, ?broken);
+                tracing::info!("{}message{apart} alone", "a ");
             });
         });
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
@@ -149,9 +169,20 @@ mod tests {
                 tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(move || $lines.clone())
             };
         }
-        let theirs = told(|lines| Box::new(tracing_subscriber::registry().with(layer!(lines))));
-        let ours = told(|lines| Box::new(tracing_subscriber::registry().with(layer!(lines).fmt_fields(PlainFields))));
+        let theirs = told(" ", |lines| Box::new(tracing_subscriber::registry().with(layer!(lines))));
+        let ours =
+            told(" ", |lines| Box::new(tracing_subscriber::registry().with(layer!(lines).fmt_fields(PlainFields))));
         assert_eq!(ours, theirs);
         assert!(ours.contains("id=\"a-1\"") && ours.contains("plain=\"it's plain\""), "{ours}");
+    }
+
+    #[test]
+    fn no_value_breaks_a_line_or_speaks_to_a_terminal() {
+        let text = told("\n2026 INFO forged\u{1b}[2J\u{9b}1m", |lines| {
+            subscriber(&Log { level: Level::Info, format: LogFormat::Text }, move || lines.clone())
+        });
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(!text.replace('\n', "").contains(char::is_control), "{text:?}");
+        assert!(text.contains("shown=\\n2026 INFO forged\\u{1b}[2J"), "{text}");
     }
 }
