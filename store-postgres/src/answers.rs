@@ -7,7 +7,7 @@ use identity::facts::{
     OwnedFacts, PasskeyFacts, PersonFacts, SessionFacts,
 };
 use identity::user::Email;
-use identity::{Anchor, BondId, Digest, Epochs, FamilyId, RecordKey, UserId};
+use identity::{Anchor, Bond, BondId, DeviceId, Digest, Epochs, Fact, FamilyId, RecordKey, UserId};
 use oauth::facts::{
     AuthorizeFacts, CallerFacts, CodeFacts, PairingFacts, RefreshFacts, RegistrationFacts, RegistrationQuery,
     RenewalFacts, RenewalQuery, TradeFacts,
@@ -67,6 +67,17 @@ impl Store for PostgresStore {
 
     fn load_device(&self, key: DeviceKey) -> Answer<'_, OwnedFacts> {
         answer!(self, now => now.owned(now.device(&key).await?).await)
+    }
+
+    fn load_retirement(&self, did: DeviceId) -> Answer<'_, (OwnedFacts, Vec<Fact<Bond>>)> {
+        answer!(self, now => {
+            let owned = now.owned(now.by_id(did.as_str()).await?).await?;
+            let bonds = match &owned.asset {
+                Some(asset) => now.bonds_on(asset.id.as_str()).await?,
+                None => Vec::new(),
+            };
+            Ok((owned, bonds))
+        })
     }
 
     fn load_call_home(&self, query: CallHomeQuery) -> Answer<'_, CallHomeFacts> {

@@ -37,7 +37,7 @@ impl Snapshot {
     }
 
     /// All bonds on a target that have not ended: suspended ones end with it too.
-    async fn bonds_on(&self, target: &str) -> Load<Vec<Fact<Bond>>> {
+    pub(crate) async fn bonds_on(&self, target: &str) -> Load<Vec<Fact<Bond>>> {
         self.all("body #>> '{target,id}' = $1 AND body ->> 'state' <> 'ended' ORDER BY id", &[&target]).await
     }
 

@@ -8,7 +8,7 @@ use identity::facts::{
     OwnedFacts, PasskeyFacts, PersonFacts, SessionFacts,
 };
 use identity::user::Email;
-use identity::{Anchor, BondId, Digest, Epochs, EventKind, FamilyId, RecordKey, UserId};
+use identity::{Anchor, Bond, BondId, DeviceId, Digest, Epochs, EventKind, Fact, FamilyId, RecordKey, UserId};
 use oauth::facts::{
     AuthorizeFacts, CallerFacts, CodeFacts, PairingFacts, RefreshFacts, RegistrationFacts, RegistrationQuery,
     RenewalFacts, RenewalQuery, TradeFacts,
@@ -57,6 +57,14 @@ impl Store for SqliteStore {
 
     fn load_device(&self, key: DeviceKey) -> Answer<'_, OwnedFacts> {
         self.read(move |now| now.owned(now.device(&key)?))
+    }
+
+    fn load_retirement(&self, did: DeviceId) -> Answer<'_, (OwnedFacts, Vec<Fact<Bond>>)> {
+        self.read(move |now| {
+            let owned = now.owned(now.by_id(did.as_str())?)?;
+            let bonds = owned.asset.as_ref().map(|asset| now.bonds_on(asset.id.as_str())).transpose()?;
+            Ok((owned, bonds.unwrap_or_default()))
+        })
     }
 
     fn load_call_home(&self, query: CallHomeQuery) -> Answer<'_, CallHomeFacts> {

@@ -35,7 +35,7 @@ impl Snapshot<'_> {
     }
 
     /// All bonds on a target that have not ended: suspended ones end with it too.
-    fn bonds_on(&self, target: &str) -> Load<Vec<Fact<Bond>>> {
+    pub(crate) fn bonds_on(&self, target: &str) -> Load<Vec<Fact<Bond>>> {
         self.all("target = ?1 AND state <> 'ended' ORDER BY id", [target])
     }
 

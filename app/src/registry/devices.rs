@@ -7,19 +7,15 @@ use identity::facts::{DeviceFacts, DeviceKey};
 use identity::product::IdentityField;
 use identity::rule::import_line::{ImportLine, ImportRequest, LineCredential, RawLine};
 use identity::rule::lifecycle::{self, DeviceUpdate, Edit, NewCredential};
-use identity::{
-    Asset, Bond, Change, Credential, CredentialId, Decision, Device, DeviceId, Fact, ProblemCode, Record, Version,
-};
+use identity::{Change, Credential, CredentialId, Decision, Device, DeviceId, Fact, ProblemCode, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use store::{Condition, Filter, ListQuery, Operator};
 
 use super::caller::Caller;
 use super::credential::Shown;
 use super::keep::{Outcome, Refused, Versioned, check_version, invalid, not_found, settle};
 use super::repeat::{Answer, Repeat};
 use crate::app::App;
-use crate::fault::Fault;
 
 /// A device as staff write it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -233,41 +229,13 @@ impl App {
         let now = draw.now();
         self.keep_once(&draw, repeat, || async move {
             let Ok(did) = id.parse() else { return Ok((Default::default(), Err(not_found("unknown_device")))) };
-            let owned = self.store.load_device(DeviceKey::Did(did)).await?;
-            let before = owned.device.as_ref().map_or(0, |facts| facts.device.version);
             // A bond made after this counts the title's version up, which the
             // decision writes: then it is made anew.
-            let bonds = match &owned.asset {
-                Some(asset) => self.bonds_not_ended(asset).await?,
-                None => Vec::new(),
-            };
+            let (owned, bonds) = self.store.load_retirement(did).await?;
+            let before = owned.device.as_ref().map_or(0, |facts| facts.device.version);
             Ok(settle(lifecycle::retire(caller.actor(), &owned, &bonds, if_version, now), before, now))
         })
         .await
-    }
-
-    /// Those that wait for their owner are among them: with the title they end as well.
-    async fn bonds_not_ended(&self, asset: &Asset) -> Result<Vec<Fact<Bond>>, Fault> {
-        let is = |field: &str, operator: Operator, value: &str| {
-            Filter::Is(Condition { field: field.into(), operator, value: value.into() })
-        };
-        let filter = Filter::And(vec![
-            is("target.kind", Operator::Equal, "asset"),
-            is("target.id", Operator::Equal, asset.id.as_str()),
-            is("state", Operator::NotEqual, "ended"),
-        ]);
-        let mut query = ListQuery { kind: Bond::KIND, filter: Some(filter), after: None, limit: 1000 };
-        let mut bonds = Vec::new();
-        loop {
-            let page = self.store.list(query.clone()).await?;
-            for stored in page.items {
-                bonds.push(stored.parse()?);
-            }
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => return Ok(bonds),
-            }
-        }
     }
 
     /// What a device proves itself with, revoked credentials included.

@@ -257,6 +257,8 @@ pub async fn a_bond_comes_with_all_that_its_end_touches(store: Arc<dyn Store>) {
     assert_eq!(ids(&facts.siblings), ["bnd_b2", "bnd_b3"], "what is suspended ends with it, too");
     assert_eq!(ids(&facts.memberships), ["bnd_m1", "bnd_m2"]);
     assert!(facts.holdings.is_empty());
+    let (owned, bonds) = store.load_retirement("dev_1".parse().unwrap()).await.unwrap();
+    assert_eq!((owned_ids(&owned), ids(&bonds)), (OWNED, vec!["bnd_b1", "bnd_b2", "bnd_b3"]));
     let facts = store.load_bond("bnd_m2".parse().unwrap()).await.unwrap();
     assert_eq!((owned_ids(&facts.owned), id(&facts.account)), (NOBODY, Some("acc_1")));
     assert_eq!((ids(&facts.siblings), ids(&facts.memberships)), (vec!["bnd_m1"], vec!["bnd_m1", "bnd_m2"]));

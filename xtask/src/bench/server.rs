@@ -30,6 +30,9 @@ pub(super) const RUNS: &[Run] = &[
 const FIGURES: &str = "docs/benchmarks.jsonl";
 const PICTURE: &str = "docs/benchmarks.svg";
 
+/// What is measured is what is handed out (`packaging/Containerfile`).
+const PROFILE: &str = "dist";
+
 pub(super) fn run(shop: &Workshop, run: &Run, words: &[String], json: bool) -> Result<(), Failure> {
     if json {
         // Nothing but rows on standard output.
@@ -67,11 +70,11 @@ fn rows(shop: &Workshop, run: &Run, words: &[String]) -> Result<String, Failure>
 
 fn prepare(shop: &Workshop, build: impl Fn(&mut std::process::Command) -> Result<(), Failure>) -> Result<(), Failure> {
     tools::install_for_bench(shop)?;
-    build(&mut shop.cargo("build --release --locked --package server"))
+    build(&mut shop.cargo(&format!("build --profile {PROFILE} --locked --package server")))
 }
 
 fn measure(shop: &Workshop, run: &Run) -> Result<std::process::Command, Failure> {
     let mut command = tools::with_node(shop, "node", &format!("bench/{}.mjs", run.name))?;
-    command.env("KEYFOB_BIN", shop.target.join("release").join("keyfob")).env("KEYFOB_TARGET", &shop.target);
+    command.env("KEYFOB_BIN", shop.target.join(PROFILE).join("keyfob")).env("KEYFOB_TARGET", &shop.target);
     Ok(command)
 }
