@@ -85,12 +85,18 @@ impl App {
             Some(user.name.clone())
         });
         let Some(name) = name else { return Ok(Err(nothing_of_theirs())) };
+        Ok(self.resume(viewer, bond, now).await?.map(|()| name))
+    }
+
+    /// Says yes to a bond that waits, on a thing or a household; the rule sees whose
+    /// word counts.
+    pub(super) async fn resume(&self, viewer: &Viewer, bond: &BondId, now: i64) -> Result<Result<(), Refused>, Fault> {
         let actor = &Actor::Person(viewer.user.id.clone());
         let decided = self.decide(|| async move {
             let facts = self.store.load_bond(bond.clone()).await?;
             Ok(Commit::of(resume_bond::decide(actor, &facts, now), now))
         });
-        Ok(decided.await?.map(|_| name))
+        Ok(decided.await?.map(|_| ()))
     }
 }
 

@@ -5,7 +5,7 @@
 use identity::ProblemCode;
 use identity::bond::{BondRole, BondState, Holder, Target};
 use identity::rule::actor::Actor;
-use identity::rule::{end_bond, resume_bond};
+use identity::rule::end_bond;
 use identity::{
     Account, Asset, AssetId, Bond, BondId, Device, DeviceId, DeviceSession, Fact, FamilyId, Product, Record, Refusal,
     User, UserId,
@@ -229,12 +229,7 @@ impl App {
             Some(waiting.holder.name().to_owned())
         });
         let Some(name) = name else { return Ok(Err(nothing_of_theirs())) };
-        let actor = &Actor::Person(viewer.user.id.clone());
-        let decided = self.decide(|| async move {
-            let facts = self.store.load_bond(bond.clone()).await?;
-            Ok(Commit::of(resume_bond::decide(actor, &facts, now), now))
-        });
-        Ok(decided.await?.map(|_| name))
+        Ok(self.resume(viewer, bond, now).await?.map(|()| name))
     }
 
     /// Removes a thing from its account: the bonds of all its owners end, and

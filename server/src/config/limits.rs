@@ -51,36 +51,7 @@ impl Limits {
             1..=1_000_000,
             "Open connections from one address. Believed neighbours are not counted.",
         );
-        let handshakes = Rate {
-            per_second: section.number(
-                "handshakes_per_second",
-                100,
-                1..=1_000_000,
-                "TLS handshakes a second from one address, on and on; over it a connection is closed before its\n\
-                 handshake. Believed neighbours are not counted, those whom PROXY headers name are.",
-            ),
-            at_once: section.number(
-                "handshakes_at_once",
-                5_000,
-                1..=1_000_000,
-                "TLS handshakes at once from one address after a rest: a fleet behind one address of its carrier\n\
-                 that comes back after an outage.",
-            ),
-        };
-        let challenges = Rate {
-            per_second: section.number(
-                "challenges_per_second",
-                100,
-                1..=1_000_000,
-                "POST /device/challenge a second for one address, on and on; over it 429.",
-            ),
-            at_once: section.number(
-                "challenges_at_once",
-                5_000,
-                1..=1_000_000,
-                "POST /device/challenge at once for one address after a rest.",
-            ),
-        };
+        let (handshakes, challenges) = (handshakes(section), challenges(section));
         let handshake = seconds(section, "handshake_seconds", 10, 120, "For PROXY header and TLS handshake together.");
         let header = seconds(
             section,
@@ -128,6 +99,44 @@ impl Limits {
             stall,
             drain,
         }
+    }
+}
+
+/// A fleet may come back behind one address of its carrier.
+fn handshakes(section: &mut Section<'_>) -> Rate {
+    Rate {
+        per_second: section.number(
+            "handshakes_per_second",
+            100,
+            1..=1_000_000,
+            "TLS handshakes a second from one address, on and on; over it a connection is closed before its\n\
+             handshake. Believed neighbours are not counted, those whom PROXY headers name are.",
+        ),
+        at_once: section.number(
+            "handshakes_at_once",
+            5_000,
+            1..=1_000_000,
+            "TLS handshakes at once from one address after a rest: a fleet behind one address of its carrier\n\
+             that comes back after an outage.",
+        ),
+    }
+}
+
+/// The same for those who prove themselves over a challenge.
+fn challenges(section: &mut Section<'_>) -> Rate {
+    Rate {
+        per_second: section.number(
+            "challenges_per_second",
+            100,
+            1..=1_000_000,
+            "POST /device/challenge a second for one address, on and on; over it 429.",
+        ),
+        at_once: section.number(
+            "challenges_at_once",
+            5_000,
+            1..=1_000_000,
+            "POST /device/challenge at once for one address after a rest.",
+        ),
     }
 }
 

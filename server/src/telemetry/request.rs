@@ -87,29 +87,13 @@ fn known_method(method: &Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use axum::routing::get;
     use tower::ServiceExt;
 
     use super::*;
     use crate::config::{Level, Log, LogFormat};
     use crate::telemetry::log::subscriber;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::log::tests::Lines;
 
     /// One request at the most talkative level, and what was told about it.
     fn told(format: LogFormat, uri: &str) -> (http::Response<Body>, String) {
