@@ -321,22 +321,8 @@ fn let_in(
         decision = decision.change(device.rewrite(enrolled)).event(event);
     }
     let replaced = facts.session.as_ref().map(|old| old.id.as_str().to_owned());
-    decision = match &facts.session {
-        Some(old) => decision
-            .change(Raise::end(AnchorKind::Session, old.id.as_str()))
-            .change(Change::Erase { key: old.key(), version: old.version }),
-        // Of two first calls at once the second sees the session of the first.
-        // A credential that is written counts up by that.
-        None if kept != credential.record => decision,
-        None => decision.change(Change::Touch { key: credential.key(), version: credential.version }),
-    };
-    if kept != credential.record {
-        decision = decision.change(credential.rewrite(kept));
-    }
+    decision = take_over(decision, facts, admitted, kept);
     let replaced_key = promotion.as_ref().and_then(|promotion| promotion.old.as_ref());
-    if let Some((old, retiring)) = replaced_key {
-        decision = decision.change(old.rewrite(retiring.clone()));
-    }
     let session = DeviceSession {
         id: request.session.clone(),
         device: device.id.clone(),
@@ -353,6 +339,33 @@ fn let_in(
         .with("firmware", firmware)
         .with("state", state.as_str());
     decision.change(Write::new(session)).event(called)
+}
+
+/// The session before this one ends, and a key that is replaced retires.
+fn take_over(
+    decision: Decision<CalledHome, Change, Code>,
+    facts: &CallHomeFacts,
+    admitted: &Admitted<'_>,
+    kept: Credential,
+) -> Decision<CalledHome, Change, Code> {
+    let Admitted { credential, promotion, .. } = admitted;
+    let is_written = kept != credential.record;
+    let mut decision = match &facts.session {
+        Some(old) => decision
+            .change(Raise::end(AnchorKind::Session, old.id.as_str()))
+            .change(Change::Erase { key: old.key(), version: old.version }),
+        // Of two first calls at once the second sees the session of the first.
+        // A credential that is written counts up by that.
+        None if is_written => decision,
+        None => decision.change(Change::Touch { key: credential.key(), version: credential.version }),
+    };
+    if is_written {
+        decision = decision.change(credential.rewrite(kept));
+    }
+    match promotion.as_ref().and_then(|promotion| promotion.old.as_ref()) {
+        Some((old, retiring)) => decision.change(old.rewrite(retiring.clone())),
+        None => decision,
+    }
 }
 
 /// The credential as it is from now on: no longer staged, and with the authority
